@@ -1,0 +1,148 @@
+"""Read a declared column out of a source frame as text, number, day or instant, without loops over rows.
+
+A frame that comes from a source carries, besides the source's own columns, `ROW`: the row's key as text, by
+which every verdict, rejection and parked row names it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import polars as pl
+
+ROW = "__row"
+
+_DAY_FORMATS = ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d")
+_TIME_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M")
+_INSTANT_FORMATS = tuple(f"{form}{zone}" for form in _TIME_FORMATS for zone in ("%#z", " %#z"))
+_UNIT = "us"
+
+
+class MappingError(Exception):
+    """A mapping that cannot fit the source at all: a column that is not there, or of a hopeless type.
+
+    It is raised before any row is sent and is not worth a retry: the YAML or the table has to change.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One column of the source, or one place inside a column that holds JSON text (a VARIANT)."""
+
+    column: str
+    path: str | None = None
+
+    @property
+    def label(self) -> str:
+        """How errors and lineage name it."""
+        return f"{self.column}:{self.path}" if self.path else self.column
+
+
+def raw(cell: Cell, schema: pl.Schema) -> tuple[pl.Expr, pl.DataType]:
+    """The cell as it comes, and its type. Raises MappingError when the column is not in the source."""
+    if cell.column not in schema:
+        raise MappingError(f"the source has no column {cell.column}; it has {', '.join(sorted(schema))}")
+    dtype = schema[cell.column]
+    if cell.path is None:
+        return pl.col(cell.column), dtype
+    if dtype != pl.String:
+        raise MappingError(f"{cell.label}: only a VARIANT column has paths, and {cell.column} is {dtype}")
+    return pl.col(cell.column).str.json_path_match(json_path(cell.path)), pl.String()
+
+
+def json_path(path: str) -> str:
+    """`plan.seats[0].used` as the JSONPath that polars reads; odd keys may stand in quotes."""
+    parts = re.findall(r'"((?:[^"\\]|\\.)+)"|\[(\d+)\]|([^.\["\]]+)', path)
+    return "$" + "".join(
+        f"[{place}]" if place else f"[{_quoted(quoted or plain)}]" for quoted, place, plain in parts
+    )
+
+
+def _quoted(key: str) -> str:
+    return "'" + key.replace("'", "\\'") + "'"
+
+
+def text(cell: Cell, schema: pl.Schema) -> pl.Expr:
+    """The cell as text, empty text as null; ids keep their leading zeros and whole numbers have no `.0`."""
+    value, dtype = raw(cell, schema)
+    if dtype.is_float():
+        whole = value.cast(pl.Int64, strict=False)
+        value = pl.when(whole == value).then(whole.cast(pl.String)).otherwise(value.cast(pl.String))
+    elif dtype.is_decimal():
+        value = value.cast(pl.String).str.replace(r"\.0+$", "")
+    elif dtype.is_nested() or dtype == pl.Binary:
+        raise MappingError(f"{cell.label}: expected text, found {dtype}")
+    else:
+        value = value.cast(pl.String)
+    stripped = value.str.strip_chars()
+    return pl.when(stripped != "").then(stripped)
+
+
+def number(cell: Cell, schema: pl.Schema) -> tuple[pl.Expr, pl.Expr]:
+    """The cell as a finite number, and whether it holds something that is none."""
+    value, dtype = raw(cell, schema)
+    if not (dtype.is_numeric() or dtype == pl.String):
+        raise MappingError(f"{cell.label}: expected a number, found {dtype}")
+    given = value.str.strip_chars().replace("", None) if dtype == pl.String else value
+    as_float = given.cast(pl.Float64, strict=False)
+    finite = pl.when(as_float.is_finite()).then(as_float)
+    return finite, given.is_not_null() & finite.is_null()
+
+
+def day(cell: Cell, schema: pl.Schema, timezone: str) -> tuple[pl.Expr, pl.Expr]:
+    """The cell as a calendar day in `timezone`, and whether it holds something that is none.
+
+    A value with an offset is turned into the zone first; one without is meant in the zone already.
+    """
+    value, dtype = raw(cell, schema)
+    if dtype == pl.Date:
+        found = value
+    elif isinstance(dtype, pl.Datetime):
+        found = (value.dt.convert_time_zone(timezone) if dtype.time_zone else value).dt.date()
+    elif dtype == pl.String:
+        given = value.str.strip_chars()
+        plain = [given.str.to_date(form, strict=False) for form in _DAY_FORMATS]
+        local = [_parsed(given, form).dt.date() for form in _TIME_FORMATS]
+        found = pl.coalesce(*plain, *local, *(_zoned(given, timezone, dates=True)))
+    else:
+        raise MappingError(f"{cell.label}: expected a date, found {dtype}")
+    return found, value.is_not_null() & found.is_null()
+
+
+def instant(cell: Cell, schema: pl.Schema, timezone: str) -> tuple[pl.Expr, pl.Expr]:
+    """The cell as a point in time (UTC), and whether it holds something that is none."""
+    value, dtype = raw(cell, schema)
+    if dtype == pl.Date:
+        found = _local(value.cast(pl.Datetime(_UNIT)), timezone)
+    elif isinstance(dtype, pl.Datetime):
+        found = value.dt.convert_time_zone("UTC") if dtype.time_zone else _local(value, timezone)
+        found = found.dt.cast_time_unit(_UNIT)
+    elif dtype == pl.String:
+        given = value.str.strip_chars()
+        plain = [given.str.to_datetime(form, strict=False, time_unit=_UNIT) for form in _DAY_FORMATS]
+        local = [_parsed(given, form) for form in _TIME_FORMATS]
+        found = pl.coalesce(
+            *(_local(each, timezone) for each in (*plain, *local)), *_zoned(given, timezone, dates=False)
+        )
+    else:
+        raise MappingError(f"{cell.label}: expected a date and time, found {dtype}")
+    return found, value.is_not_null() & found.is_null()
+
+
+def _parsed(given: pl.Expr, form: str) -> pl.Expr:
+    return given.str.to_datetime(form, strict=False, time_unit=_UNIT)
+
+
+def _local(value: pl.Expr, timezone: str) -> pl.Expr:
+    # An hour that does not exist (spring) is no instant; one that comes twice (autumn) is its first.
+    zoned = value.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
+    return zoned.dt.convert_time_zone("UTC")
+
+
+def _zoned(given: pl.Expr, timezone: str, *, dates: bool) -> list[pl.Expr]:
+    iso = given.str.replace(r"[zZ]$", "+00:00")
+    found = [
+        iso.str.to_datetime(form, strict=False, time_unit=_UNIT, time_zone="UTC") for form in _INSTANT_FORMATS
+    ]
+    return [each.dt.convert_time_zone(timezone).dt.date() for each in found] if dates else found

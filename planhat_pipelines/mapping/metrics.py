@@ -1,0 +1,57 @@
+"""Usage rows to metric points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from planhat_pipelines.mapping.columns import ROW, Cell, day, number, text
+from planhat_pipelines.mapping.targets import Mapped, TargetCell, first_problem, split
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsMapping:
+    """Compiled form of a sync's `metrics:`; `values` are pairs of metric name and cell."""
+
+    target: TargetCell
+    date: Cell
+    timezone: str
+    values: Sequence[tuple[str, Cell]]
+
+    def apply(self, rows: pl.DataFrame, targets: pl.DataFrame) -> Mapped:
+        """`rows` from the source; `targets` as `known_targets` gives it. `ready` has ROW, `target` (external
+        id), `day` (Int32, days since 1970-01-01) and one Float64 column for each metric."""
+        schema = rows.schema
+        date, no_date = day(self.date, schema, self.timezone)
+        numbers = [(name, cell, *number(cell, schema)) for name, cell in self.values]
+        problems = [(cell.label, "is not a finite number", bad) for _, cell, _, bad in numbers]
+        problems += [
+            (self.date.label, "is not a date", no_date),
+            (self.date.label, "is empty, so the point has no day", date.is_null()),
+            (
+                ", ".join(cell.label for _, cell in self.values),
+                "has no value to send",
+                pl.all_horizontal(value.is_null() for _, _, value, _ in numbers),
+            ),
+        ]
+        frame = rows.select(
+            ROW,
+            text(self.target.cell, schema).alias("key"),
+            date.cast(pl.Int32).alias("day"),
+            *(value.alias(name) for name, _, value, _ in numbers),
+            first_problem(problems).alias("problem"),
+        )
+        return split(frame, problems, self.target, targets)
+
+    def points(self, ready: pl.DataFrame, model: str) -> pl.DataFrame:
+        """The points of ready rows: ROW, dimension, model (Planhat's name of it), target, day, value; a row's
+        points stand together, in the order of the rows."""
+        names = [name for name, _ in self.values]
+        long = ready.with_row_index("at").unpivot(
+            names, index=["at", ROW, "target", "day"], variable_name="dimension"
+        )
+        kept = long.drop_nulls("value")
+        ordered = kept.sort("at", maintain_order=True) if len(names) > 1 else kept
+        return ordered.select(ROW, "dimension", pl.lit(model).alias("model"), "target", "day", "value")

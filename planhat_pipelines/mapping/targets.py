@@ -1,0 +1,110 @@
+"""Match rows to the Planhat records they are about, and part them into ready, refused and parked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from planhat_pipelines.mapping.columns import ROW, Cell
+
+TARGET_KEYS = {"planhat": "_id", "external": "externalId", "source": "sourceId", "email": "email"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What became of a frame of source rows. Every row is in exactly one of the three.
+
+    ready: ROW and what the destination needs, in the order of the source.
+    refused: ROW, `key` (the id the row names), `field`, `reason`.
+    parked: ROW, `target` (the id that Planhat does not know yet).
+    """
+
+    ready: pl.DataFrame
+    refused: pl.DataFrame
+    parked: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class TargetCell:
+    """The column that says which record a row is about, and which of Planhat's ids it holds."""
+
+    cell: Cell
+    model: str
+    id_kind: str
+
+
+def known_targets(records: pl.DataFrame, id_kind: str) -> pl.DataFrame:
+    """What rows are matched against: `key` (the id that rows name), `target` (the external id, by which alone
+    Planhat addresses metrics), `_id`, `companyId`, `email`, `again` (more than one record has the key, or the
+    external id).
+
+    `records` has `_id`, `externalId`, `sourceId`, `companyId` and `email`, all text.
+    """
+    key = pl.col(TARGET_KEYS[id_kind])
+    shared = pl.col("externalId").is_not_null() & (pl.len().over("externalId") > 1)
+    return (
+        records.filter(key.is_not_null())
+        .select(
+            key.alias("key"),
+            pl.col("externalId").alias("target"),
+            "_id",
+            "companyId",
+            "email",
+            (shared | (pl.len().over(key) > 1)).alias("again"),
+        )
+        .unique("key", keep="first", maintain_order=True)
+    )
+
+
+def first_problem(problems: Sequence[tuple[str, str, pl.Expr]]) -> pl.Expr:
+    """The place in `problems` (field, reason, whether a row has it) of the first one a row has, else null."""
+    return pl.coalesce(
+        *(pl.when(bad).then(pl.lit(at, pl.Int32)) for at, (_, _, bad) in enumerate(problems)),
+        pl.lit(None, pl.Int32),
+    )
+
+
+def split(
+    frame: pl.DataFrame,
+    problems: Sequence[tuple[str, str, pl.Expr]],
+    target: TargetCell,
+    targets: pl.DataFrame,
+    *,
+    needs_external_id: bool = True,
+) -> Mapped:
+    """Part rows into ready, refused and parked. `frame` has ROW, `key`, `problem` and the mapped columns."""
+    field, name = target.cell.label, target.model
+    about_target = [
+        (field, f"is empty, so the row names no {name}", pl.col("key").is_null()),
+        (
+            field,
+            f"more than one {name} has this id, and Planhat cannot be told which is meant",
+            pl.col("again").fill_null(False),
+        ),
+    ]
+    if needs_external_id:
+        unaddressed = pl.col("_id").is_not_null() & pl.col("target").is_null()
+        about_target.append(
+            (field, f"the {name} has no external id, by which alone Planhat takes metrics", unaddressed)
+        )
+    matched = frame.join(targets, on="key", how="left", maintain_order="left").with_columns(
+        problem=pl.coalesce("problem", first_problem(about_target) + len(problems))
+    )
+    reasons = pl.DataFrame(
+        {
+            "problem": range(len(problems) + len(about_target)),
+            "field": [each[0] for each in (*problems, *about_target)],
+            "reason": [each[1] for each in (*problems, *about_target)],
+        },
+        schema={"problem": pl.Int32, "field": pl.String, "reason": pl.String},
+    )
+    good = matched.filter(pl.col("problem").is_null())
+    return Mapped(
+        ready=good.filter(pl.col("_id").is_not_null()).drop("problem", "key", "again"),
+        refused=matched.filter(pl.col("problem").is_not_null())
+        .join(reasons, on="problem", how="left", maintain_order="left")
+        .select(ROW, "key", "field", "reason"),
+        parked=good.filter(pl.col("_id").is_null()).select(ROW, pl.col("key").alias("target")),
+    )
