@@ -1,0 +1,79 @@
+"""The account behind the server: its databases on DuckDB, the same for all sessions."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from fakesnow import info_schema, macros
+from fakesnow.transforms import show
+
+from planhat_pipelines.sandbox.snowflake.bounded import Bounded
+from planhat_pipelines.sandbox.snowflake.clock import Clock
+
+GLOBAL = "_fs_global"
+RESULTS_KEPT = 8
+
+
+class Account:
+    """Attaches every database of `folder` (none: in memory) and hands out DuckDB connections onto them.
+
+    The database named by GLOBAL holds what fakesnow knows of comments, text lengths and stages; here it is a file as
+    well, so that it survives a restart.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.clock = Clock()
+        self.lock = threading.RLock()
+        self.results: dict[str, tuple[Any, ...]] = Bounded(RESULTS_KEPT)
+        # sqlglot still writes arrow lambdas for DuckDB
+        self.duckdb = duckdb.connect(":memory:", config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
+        self.duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
+        self._attach(GLOBAL)
+        self.duckdb.execute(info_schema.fs_global_creation_sql())
+        self.duckdb.execute(show.fs_global_creation_sql())
+        # for sessions that have no database yet
+        self.duckdb.execute(macros.creation_sql("memory"))
+        if folder:
+            for file in sorted(folder.glob("*.db")):
+                if file.stem != GLOBAL:
+                    self.open_database(file.stem)
+
+    def has_database(self, name: str) -> bool:
+        """Whether a database of this name (upper case) exists."""
+        sql = "SELECT 1 FROM duckdb_databases() WHERE database_name = ?"
+        return self._one(sql, [name]) is not None
+
+    def has_schema(self, database: str, schema: str) -> bool:
+        """Whether a schema of this name (upper case) exists in the database."""
+        sql = "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?"
+        return self._one(sql, [database, schema]) is not None
+
+    def open_database(self, name: str) -> None:
+        """Attach a database, making it when it is not there, with its PUBLIC schema and information schema."""
+        self._attach(name)
+        with self.duckdb.cursor() as cursor:
+            cursor.execute(info_schema.per_db_creation_sql(name))
+            cursor.execute(macros.creation_sql(name))
+            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {name}.PUBLIC")
+
+    def open_schema(self, database: str, schema: str) -> None:
+        """Make a schema when it is not there."""
+        with self.duckdb.cursor() as cursor:
+            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {database}.{schema}")
+
+    def close(self) -> None:
+        """Stop running statements and write everything to the files."""
+        self.duckdb.close()
+
+    def _attach(self, name: str) -> None:
+        file = self.folder / f"{name}.db" if self.folder else ":memory:"
+        with self.duckdb.cursor() as cursor:
+            cursor.execute(f"ATTACH IF NOT EXISTS '{file}' AS {name}")
+
+    def _one(self, sql: str, parameters: list[str]) -> Any:
+        with self.duckdb.cursor() as cursor:
+            return cursor.execute(sql, parameters).fetchone()

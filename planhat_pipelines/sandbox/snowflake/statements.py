@@ -1,0 +1,151 @@
+"""Statements and functions of Snowflake's that fakesnow does not take, made into ones it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fakesnow.transforms import SUCCESS_NOP
+from sqlglot import Expr, exp
+
+from planhat_pipelines.sandbox.snowflake.connection import Connection
+from planhat_pipelines.sandbox.snowflake.names import folded
+
+OWN_PARAMETERS = {"AUTOCOMMIT", "QUOTED_IDENTIFIERS_IGNORE_CASE"}
+"""Session parameters fakesnow acts upon; all others are kept as text and have no effect."""
+
+KEY_CONSTRAINTS = (exp.PrimaryKeyColumnConstraint, exp.UniqueColumnConstraint, exp.Reference)
+TABLE_KEYS = (exp.PrimaryKey, exp.ForeignKey, exp.UniqueColumnConstraint)
+
+
+def prepared(expression: Expr, connection: Connection) -> Expr:
+    """The statement with Snowflake's session functions answered and what fakesnow refuses taken care of."""
+    if _is_start_transaction(expression):
+        return exp.Transaction()
+    if isinstance(expression, exp.Use) and _use_role_or_warehouse(expression, connection):
+        return SUCCESS_NOP.copy()
+    if isinstance(expression, exp.Alter):
+        if expression.args.get("kind") == "SESSION" and _alter_session(expression, connection):
+            return SUCCESS_NOP.copy()
+        if _adds_only_keys(expression):
+            return SUCCESS_NOP.copy()
+    if isinstance(expression, exp.Create):
+        drop_keys(expression)
+    return expression.transform(lambda node: _answered(node, connection))
+
+
+def drop_keys(create: exp.Create) -> None:
+    """Take primary, unique and foreign keys out of a CREATE TABLE: Snowflake does not enforce them, DuckDB does.
+
+    Of a primary key NOT NULL stays, which Snowflake does enforce.
+    """
+    schema = create.this
+    if not isinstance(schema, exp.Schema):
+        return
+    primary: set[str] = set()
+    kept: list[Expr] = []
+    for item in schema.expressions:
+        if _is_table_key(item):
+            primary |= {
+                folded(name) for key in item.find_all(exp.PrimaryKey) for name in key.find_all(exp.Identifier)
+            }
+        else:
+            kept.append(item)
+    schema.set("expressions", kept)
+    for column in kept:
+        if isinstance(column, exp.ColumnDef):
+            _drop_column_keys(column, folded(column.this) in primary)
+
+
+def drop_metadata_of_temporary_table(expression: Expr) -> None:
+    """Keep fakesnow from noting a temporary table's comment and lengths.
+
+    It would write them to another database, and DuckDB allows one written database in a transaction.
+    """
+    if isinstance(expression, exp.Create) and expression.find(exp.TemporaryProperty):
+        expression.args.pop("table_comment", None)
+        expression.args.pop("text_lengths", None)
+
+
+def _is_start_transaction(expression: Expr) -> bool:
+    return (
+        isinstance(expression, exp.Alias)
+        and expression.alias.upper() == "TRANSACTION"
+        and expression.this.name.upper() == "START"
+    )
+
+
+def _use_role_or_warehouse(use: exp.Use, connection: Connection) -> bool:
+    kind = str(use.args.get("kind") or "").upper()
+    name = use.this.this if isinstance(use.this, exp.Table) else None
+    if not isinstance(name, exp.Identifier) or kind not in {"ROLE", "WAREHOUSE"}:
+        return False
+    setattr(connection, kind.lower(), folded(name))
+    return True
+
+
+def _alter_session(alter: exp.Alter, connection: Connection) -> bool:
+    """Keep the parameters set or forget those unset; leave fakesnow its own ones."""
+    items: dict[str, Any] = {}
+    for item in alter.find_all(exp.SetItem):
+        pair = item.this
+        value = pair.expression if isinstance(pair, exp.EQ) else None
+        items[(pair.this if value is not None else pair).name.upper()] = value and value.name
+    if OWN_PARAMETERS & items.keys():
+        return False
+    for name, value in items.items():
+        if value is None:
+            connection.parameters.pop(name, None)
+        else:
+            connection.parameters[name] = value
+    return True
+
+
+def _adds_only_keys(alter: exp.Alter) -> bool:
+    actions = alter.args.get("actions") or []
+    return bool(actions) and all(
+        isinstance(action, exp.AddConstraint) and all(_is_table_key(item) for item in action.expressions)
+        for action in actions
+    )
+
+
+def _is_table_key(item: Expr) -> bool:
+    return isinstance(item, TABLE_KEYS) or (
+        isinstance(item, exp.Constraint) and any(isinstance(part, TABLE_KEYS) for part in item.expressions)
+    )
+
+
+def _drop_column_keys(column: exp.ColumnDef, primary: bool) -> None:
+    constraints: list[Expr] = column.args.get("constraints") or []
+    kinds = [constraint.args.get("kind") for constraint in constraints]
+    primary = primary or any(isinstance(kind, exp.PrimaryKeyColumnConstraint) for kind in kinds)
+    kept = [
+        item for item, kind in zip(constraints, kinds, strict=True) if not isinstance(kind, KEY_CONSTRAINTS)
+    ]
+    if primary and not any(isinstance(kind, exp.NotNullColumnConstraint) for kind in kinds):
+        kept.append(exp.ColumnConstraint(kind=exp.NotNullColumnConstraint()))
+    column.set("constraints", kept)
+
+
+def _answered(node: Expr, connection: Connection) -> Expr:
+    """A session function as the literal it answers."""
+    answer = ANSWERS.get(type(node)) or (isinstance(node, exp.Anonymous) and NAMED.get(node.name.upper()))
+    if not answer:
+        return node
+    value = answer(connection)
+    return exp.Null() if value is None else exp.Literal.string(str(value))
+
+
+ANSWERS: dict[type[Expr], Callable[[Connection], Any]] = {
+    exp.CurrentUser: lambda connection: connection.user,
+    exp.CurrentRole: lambda connection: connection.role,
+    exp.CurrentWarehouse: lambda connection: connection.warehouse,
+    exp.CurrentDatabase: lambda connection: connection.database,
+    exp.CurrentSchema: lambda connection: connection.schema,
+    exp.CurrentSession: lambda connection: connection.session_id,
+    exp.CurrentAccount: lambda _: "LOCAL",
+    exp.CurrentRegion: lambda _: "LOCAL",
+}
+NAMED: dict[str, Callable[[Connection], Any]] = {
+    "LAST_QUERY_ID": lambda connection: connection.last_query_id,
+}
