@@ -1,0 +1,53 @@
+"""The ledger: cursors, windows, batches, rejections, parked rows and the shared call budget, in SQLite or
+Postgres."""
+
+from planhat_pipelines.ledger.blobs import Keys, Points
+from planhat_pipelines.ledger.claim import Claim
+from planhat_pipelines.ledger.errors import (
+    BatchState,
+    ClaimLost,
+    LedgerError,
+    LedgerUnavailable,
+    OpenBatches,
+    StaleCursor,
+    SyncBusy,
+    WindowClosed,
+    WindowOpen,
+)
+from planhat_pipelines.ledger.ledger import Ledger
+from planhat_pipelines.ledger.models import (
+    Batch,
+    Cursor,
+    Intent,
+    NewParked,
+    NewRejection,
+    Parked,
+    Rejection,
+    RunRecord,
+    Window,
+)
+
+__all__ = [
+    "Batch",
+    "BatchState",
+    "Claim",
+    "ClaimLost",
+    "Cursor",
+    "Intent",
+    "Keys",
+    "Ledger",
+    "LedgerError",
+    "LedgerUnavailable",
+    "NewParked",
+    "NewRejection",
+    "OpenBatches",
+    "Parked",
+    "Points",
+    "Rejection",
+    "RunRecord",
+    "StaleCursor",
+    "SyncBusy",
+    "Window",
+    "WindowClosed",
+    "WindowOpen",
+]

@@ -1,0 +1,168 @@
+"""The ledger's tables. Times are seconds since 1970 (UTC); no column holds a customer's value."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+VERSION = 1
+"""Raised whenever a table changes; a ledger of another version is refused."""
+
+metadata = MetaData()
+
+ledgers = Table(
+    "planhat_ledger",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+)
+
+claims = Table(
+    "planhat_claims",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("owner", Text),
+    Column("run", Text),
+    Column("process", JSON(none_as_null=True)),
+    Column("since", Double),
+    Column("expires", Double),
+)
+
+runs = Table(
+    "planhat_runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sync", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("counts", JSON, nullable=False),
+    Column("message", Text, nullable=False),
+    Index("planhat_runs_newest", "sync", "started_at"),
+)
+
+cursors = Table(
+    "planhat_cursors",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("moved_at", Double, nullable=False),
+    Column("run", Text, nullable=False),
+)
+
+windows = Table(
+    "planhat_windows",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sync", Text, nullable=False),
+    Column("bounds", JSON, nullable=False),
+    Column("cursor_version", Integer, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("closed_at", Double),
+    Column("outcome", Text),
+)
+_is_open = text("closed_at IS NULL")
+Index(
+    "planhat_windows_one_open",
+    windows.c.sync,
+    unique=True,
+    sqlite_where=_is_open,
+    postgresql_where=_is_open,
+)
+
+batches = Table(
+    "planhat_batches",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sync", Text, nullable=False),
+    Column("window", Integer),
+    Column("body_hash", Text, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("items", Integer, nullable=False),
+    Column("dimensions", JSON, nullable=False),
+    Column("first_day", Integer),
+    Column("last_day", Integer),
+    Column("counts", JSON, nullable=False),
+    Column("reason", Text),
+    Column("intended_at", Double, nullable=False),
+    Column("settled_at", Double),
+    Column("row_blob", LargeBinary, nullable=False),
+    Column("point_blob", LargeBinary),
+    Index("planhat_batches_bodies", "sync", "window", "body_hash"),
+    Index("planhat_batches_states", "sync", "state"),
+)
+
+# Which days of which dimension a batch touches: what the look-up of fingerprints goes by.
+touched = Table(
+    "planhat_touched",
+    metadata,
+    Column("dimension", Text, primary_key=True),
+    Column("batch", Text, primary_key=True),
+    Column("first_day", Integer, nullable=False),
+    Column("last_day", Integer, nullable=False),
+    Index("planhat_touched_days", "dimension", "last_day"),
+    Index("planhat_touched_batches", "batch"),
+)
+
+rejections = Table(
+    "planhat_rejections",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("row", Text, primary_key=True),
+    Column("stage", Text, nullable=False),
+    Column("field", Text),
+    Column("reason", Text, nullable=False),
+    Column("key", Text),
+    Column("run", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    Column("times", Integer, nullable=False),
+)
+
+parked = Table(
+    "planhat_parked",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("row", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("id_kind", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("tried_at", Double),
+    Column("tries", Integer, nullable=False),
+)
+
+budgets = Table(
+    "planhat_budgets",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("backlog", Double, nullable=False),
+    Column("seen", Double, nullable=False),
+)
+
+slots = Table(
+    "planhat_slots",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("process", JSON, nullable=False),
+    Column("expires", Double, nullable=False),
+    Index("planhat_slots_tenant", "tenant"),
+)
