@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, Unpack
 
 import sqlalchemy as sa
 
 from planhat_pipelines.ledger import schema
 from planhat_pipelines.ledger.blobs import Points, pack_keys, pack_points
-from planhat_pipelines.ledger.database import moment
 from planhat_pipelines.ledger.errors import BatchState
 from planhat_pipelines.ledger.fence import Fenced
 from planhat_pipelines.ledger.models import Batch, Intent
@@ -56,7 +56,7 @@ def intend(write: Fenced, **intent: Unpack[Intent]) -> Batch:
                 for dimension in set(row["dimensions"])
             ],
         )
-    return to_batch(row)
+    return to_batch(row | {"intended_at": schema.moment(write.now)})
 
 
 def settle(write: Fenced, batch: str, counts: Mapping[str, int], points: Points | None) -> bytes:
@@ -81,10 +81,8 @@ def drop(write: Fenced, batch: str) -> None:
 
 def to_batch(row: Mapping[str, Any]) -> Batch:
     """A row of the table as callers see it."""
-    values = {name: row[name] for name in Batch.__dataclass_fields__}
+    values = {field.name: row[field.name] for field in fields(Batch)}
     values["dimensions"] = tuple(row["dimensions"])
-    values["intended_at"] = moment(row["intended_at"])
-    values["settled_at"] = None if row["settled_at"] is None else moment(row["settled_at"])
     return Batch(**values)
 
 

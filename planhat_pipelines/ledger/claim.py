@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, Unpack
 from uuid import uuid4
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from planhat_pipelines.ledger import batches, rows, schema
 from planhat_pipelines.ledger.blobs import Keys, Points
-from planhat_pipelines.ledger.database import Database, clock, moment, upsert
+from planhat_pipelines.ledger.database import Database, clock, upsert
 from planhat_pipelines.ledger.errors import (
     ClaimLost,
     LedgerError,
@@ -31,7 +31,7 @@ _claims, _cursors, _windows, _runs = schema.claims, schema.cursors, schema.windo
 
 
 @contextmanager
-def claimed(database: Database, sync: str, run: str, lease: float) -> Iterator[Claim]:
+def claimed(database: Database, sync: str, run: str, lease: float) -> Generator[Claim]:
     """Take the claim, keep it alive from a thread of its own, give it back at the end."""
     claim = Claim(database, sync, run, lease)
     stop = threading.Event()
@@ -67,7 +67,7 @@ class Claim:
             ).one()
             if row.owner is not None:
                 if row.expires > row.now and not is_gone(row.process):
-                    raise SyncBusy(sync, f"run {row.run!r} (process {row.process['pid']})", moment(row.since))
+                    raise SyncBusy(sync, f"run {row.run!r} (process {row.process['pid']})", row.since)
                 gone = _runs.update().where(_runs.c.sync == sync, _runs.c.state == "running")
                 message = "the process ended without a word; the next run took over"
                 connection.execute(gone.values(state="failed", ended_at=row.now, message=message))
@@ -84,8 +84,8 @@ class Claim:
                     expires=row.now + lease,
                 )
             )
-            started = {"id": run, "sync": sync, "state": "running", "started_at": row.now, "ended_at": None}
-            record = started | {"counts": {}, "message": ""}
+            record: dict[str, Any] = {"id": run, "sync": sync, "state": "running", "started_at": row.now}
+            record |= {"ended_at": None, "counts": {}, "message": ""}
             upsert(connection, _runs, [record], take=list(record))
 
     # -- windows and the cursor
@@ -124,7 +124,7 @@ class Claim:
             moved = {"sync": self.sync, "value": dict(cursor), "version": found + 1}
             moved |= {"moved_at": write.now, "run": self.run}
             upsert(write.connection, _cursors, [moved], take=list(moved))
-        return Cursor(self.sync, dict(cursor), found + 1, moment(write.now), self.run)
+        return Cursor(self.sync, dict(cursor), found + 1, schema.moment(write.now), self.run)
 
     def abandon(self, window: Window) -> None:
         """Close a window that can't be read any more, and leave the cursor where it is. Raises `OpenBatches`
@@ -164,11 +164,12 @@ class Claim:
             batches.hold(write, batch, reason)
 
     def supersede(
-        self, old: str, counts: Mapping[str, int], points: Points | None, **intent: Unpack[Intent]
+        self, old: str, counts: Mapping[str, int], found: Points | None, **intent: Unpack[Intent]
     ) -> Batch:
-        """Settle `old` with what was found of it and intend the rest, in one step."""
+        """Settle `old` with what was found of it (its receipt, and the points that are there), and intend the
+        rest, in one step."""
         with self._fenced() as write:
-            self._settle(write, old, counts, points)
+            self._settle(write, old, counts, found)
             return batches.intend(write, **intent)
 
     def drop(self, batch: str) -> None:
@@ -247,7 +248,7 @@ class Claim:
                 continue  # the next beat may get through; the lease outlasts three
 
     @contextmanager
-    def _fenced(self) -> Iterator[Fenced]:
+    def _fenced(self) -> Generator[Fenced]:
         with self._database.write() as connection:
             mine = (
                 _claims.c.sync == self.sync,

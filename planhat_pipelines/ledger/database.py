@@ -7,15 +7,15 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from planhat_pipelines.ledger import schema
 from planhat_pipelines.ledger.errors import LedgerError, LedgerUnavailable
@@ -30,7 +30,7 @@ class Database:
     def __init__(self, url: str) -> None:
         try:
             self.url = sa.make_url(url)
-        except sa.exc.ArgumentError as error:
+        except ArgumentError as error:
             raise LedgerError(_FORMS) from error
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.place = self.url.render_as_string(hide_password=True)
@@ -49,13 +49,13 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
+    def read(self) -> Generator[sa.Connection]:
         """A connection to read with; every statement sees what is committed by then."""
         with self._explained(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self) -> Generator[sa.Connection]:
         """A transaction that is kept whole, or not at all when the block raises."""
         with self._explained(), self._turn, self._writer.begin() as connection:
             yield connection
@@ -66,8 +66,8 @@ class Database:
             raise LedgerError(f"a ledger needs a file that outlives the process. {_FORMS}")
         connect_args = {} if "timeout" in self.url.query else {"timeout": _BUSY_SECONDS}
         engine = sa.create_engine(self.url, connect_args=connect_args, hide_parameters=True)
-        sa.event.listen(engine, "connect", _on_sqlite_connect)
-        sa.event.listen(engine, "begin", _on_sqlite_begin)
+        event.listen(engine, "connect", _on_sqlite_connect)
+        event.listen(engine, "begin", _on_sqlite_begin)
         return engine
 
     def _postgres(self) -> sa.Engine:
@@ -103,7 +103,7 @@ class Database:
             )
 
     @contextmanager
-    def _creation_lock(self) -> Iterator[None]:
+    def _creation_lock(self) -> Generator[None]:
         """For SQLite a lock on the folder: it needs no file of its own, and is free when a process dies."""
         if not self.is_sqlite:
             yield
@@ -124,7 +124,7 @@ class Database:
             os.close(handle)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self) -> Generator[None]:
         try:
             yield
         except DBAPIError as error:
@@ -139,11 +139,6 @@ def clock(connection: sa.Connection) -> sa.ColumnElement[float]:
     if connection.dialect.name == "sqlite":
         return sa.literal(time.time(), sa.Double)
     return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
-
-
-def moment(seconds: float) -> datetime:
-    """The stored seconds as a time in UTC."""
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def upsert(
@@ -188,7 +183,7 @@ def _what_failed(error: DBAPIError) -> str:
 
 
 _CAUSES = {
-    "SQLITE_BUSY": "is locked: another program kept it longer than the timeout. Stop that one, or use Postgres",
+    "SQLITE_BUSY": "is locked: another program kept it past the timeout. Stop that one, or use Postgres",
     "SQLITE_LOCKED": "is locked by another connection. Stop the program that keeps it, or use Postgres",
     "SQLITE_FULL": "could not be written: the disk is full. Free some space; nothing of this step was kept",
     "SQLITE_READONLY": "is read-only. Give this user the right to write the file and its folder",

@@ -1,7 +1,5 @@
 """What can go wrong with the ledger; every message says which sync and what to do."""
 
-# ruff: noqa: N818  (the names say what happened: SyncBusy, StaleCursor)
-
 from __future__ import annotations
 
 from datetime import datetime

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
+from dataclasses import fields
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from planhat_pipelines.ledger import schema
 from planhat_pipelines.ledger.batches import to_batch
 from planhat_pipelines.ledger.blobs import Points, unpack_points
 from planhat_pipelines.ledger.claim import Claim, claimed
-from planhat_pipelines.ledger.database import Database, moment
+from planhat_pipelines.ledger.database import Database
 from planhat_pipelines.ledger.models import (
     Batch,
     BatchStates,
@@ -24,6 +25,8 @@ from planhat_pipelines.ledger.models import (
     RunRecord,
     Window,
 )
+
+Record = TypeVar("Record")
 
 
 class Ledger:
@@ -61,17 +64,16 @@ class Ledger:
 
     def cursor(self, sync: str) -> Cursor:
         """How far the sync has been read."""
-        for row in self._rows(sa.select(schema.cursors).where(schema.cursors.c.sync == sync)):
-            return Cursor(**{**row, "moved_at": moment(row["moved_at"])})
-        return Cursor(sync, None, 0)
+        table = schema.cursors
+        found = self._records(Cursor, _columns(Cursor, table).where(table.c.sync == sync))
+        return found[0] if found else Cursor(sync, None, 0)
 
     def open_window(self, sync: str) -> Window | None:
         """The window that was begun and is neither committed nor abandoned."""
         table = schema.windows
-        columns = (table.c.id, table.c.sync, table.c.bounds, table.c.cursor_version, table.c.run)
-        for row in self._rows(sa.select(*columns).where(table.c.sync == sync, table.c.closed_at.is_(None))):
-            return Window(**row)
-        return None
+        query = _columns(Window, table).where(table.c.sync == sync, table.c.closed_at.is_(None))
+        found = self._records(Window, query)
+        return found[0] if found else None
 
     def batches(self, sync: str, *states: BatchStates, window: int | None = None) -> list[Batch]:
         """Batches in the given states (all without any), in the order they were intended."""
@@ -81,7 +83,8 @@ class Ledger:
             query = query.where(table.c.state.in_(states))
         if window is not None:
             query = query.where(table.c.window == window)
-        return [to_batch(row) for row in self._rows(query)]
+        with self.database.read() as connection:
+            return [to_batch(dict(row)) for row in connection.execute(query).mappings()]
 
     def fingerprints(
         self, dimensions: Collection[str], first_day: int, last_day: int, *, excluding: Collection[str] = ()
@@ -100,54 +103,36 @@ class Ledger:
             table.c.state == "settled",
             table.c.point_blob.is_not(None),
         )
-        blobs = [unpack_points(row["point_blob"]) for row in self._rows(query)]
-        return np.concatenate([np.empty(0, np.uint64), *blobs])
+        with self.database.read() as connection:
+            blobs = connection.execute(query).scalars().all()
+        return np.concatenate([np.empty(0, np.uint64), *map(unpack_points, blobs)])
 
     def rejections(self, sync: str | None = None, *, limit: int | None = None) -> list[Rejection]:
         """Open rejections, the latest first."""
         table = schema.rejections
-        query = _of(table, sync).order_by(table.c.last_seen.desc(), table.c.sync, table.c.row).limit(limit)
-        return [
-            Rejection(
-                **_only(Rejection, row)
-                | {"first_seen": moment(row["first_seen"]), "last_seen": moment(row["last_seen"])}
-            )
-            for row in self._rows(query)
-        ]
+        order = (table.c.last_seen.desc(), table.c.sync, table.c.row)
+        return self._records(Rejection, _of(sync, Rejection, table).order_by(*order).limit(limit))
 
     def parked(self, sync: str | None = None) -> list[Parked]:
         """Parked rows, the longest waiting first."""
         table = schema.parked
-        query = _of(table, sync).order_by(table.c.since, table.c.sync, table.c.row)
-        return [
-            Parked(**row | {"since": moment(row["since"]), "tried_at": _moment_or_none(row["tried_at"])})
-            for row in self._rows(query)
-        ]
+        order = (table.c.since, table.c.sync, table.c.row)
+        return self._records(Parked, _of(sync, Parked, table).order_by(*order))
 
     def runs(self, sync: str | None = None, *, limit: int = 20) -> list[RunRecord]:
         """Runs, the latest first."""
-        query = _of(schema.runs, sync).order_by(schema.runs.c.started_at.desc()).limit(limit)
-        return [
-            RunRecord(
-                **row
-                | {"started_at": moment(row["started_at"]), "ended_at": _moment_or_none(row["ended_at"])}
-            )
-            for row in self._rows(query)
-        ]
+        order = schema.runs.c.started_at.desc()
+        return self._records(RunRecord, _of(sync, RunRecord, schema.runs).order_by(order).limit(limit))
 
-    def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+    def _records(self, kind: Callable[..., Record], query: sa.Select[Any]) -> list[Record]:
         with self.database.read() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+            return [kind(**dict(row)) for row in connection.execute(query).mappings()]
 
 
-def _of(table: sa.Table, sync: str | None) -> sa.Select[Any]:
-    query = sa.select(table)
+def _columns(kind: type[Any], table: sa.Table) -> sa.Select[Any]:
+    return sa.select(*(table.c[field.name] for field in fields(kind)))
+
+
+def _of(sync: str | None, kind: type[Any], table: sa.Table) -> sa.Select[Any]:
+    query = _columns(kind, table)
     return query if sync is None else query.where(table.c.sync == sync)
-
-
-def _only(record: type[Rejection], row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in record.__dataclass_fields__}
-
-
-def _moment_or_none(seconds: float | None) -> Any:
-    return None if seconds is None else moment(seconds)

@@ -1,10 +1,13 @@
-"""The ledger's tables. Times are seconds since 1970 (UTC); no column holds a customer's value."""
+"""The ledger's tables; no column holds a customer's value."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
     Column,
+    Dialect,
     Double,
     Index,
     Integer,
@@ -12,11 +15,29 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     text,
 )
 
 VERSION = 1
 """Raised whenever a table changes; a ledger of another version is refused."""
+
+
+def moment(seconds: float) -> datetime:
+    """Seconds since 1970 as a time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class Moment(TypeDecorator[datetime | float]):
+    """A time: written as the seconds that the database's clock gives, read as a time in UTC."""
+
+    impl = Double
+    cache_ok = True
+
+    def process_result_value(self, value: float | None, dialect: Dialect) -> datetime | None:
+        """The stored seconds as callers see them."""
+        return None if value is None else moment(value)
+
 
 metadata = MetaData()
 
@@ -35,7 +56,7 @@ claims = Table(
     Column("owner", Text),
     Column("run", Text),
     Column("process", JSON(none_as_null=True)),
-    Column("since", Double),
+    Column("since", Moment),
     Column("expires", Double),
 )
 
@@ -45,8 +66,8 @@ runs = Table(
     Column("id", Text, primary_key=True),
     Column("sync", Text, primary_key=True),
     Column("state", Text, nullable=False),
-    Column("started_at", Double, nullable=False),
-    Column("ended_at", Double),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment),
     Column("counts", JSON, nullable=False),
     Column("message", Text, nullable=False),
     Index("planhat_runs_newest", "sync", "started_at"),
@@ -58,7 +79,7 @@ cursors = Table(
     Column("sync", Text, primary_key=True),
     Column("value", JSON, nullable=False),
     Column("version", Integer, nullable=False),
-    Column("moved_at", Double, nullable=False),
+    Column("moved_at", Moment, nullable=False),
     Column("run", Text, nullable=False),
 )
 
@@ -70,8 +91,8 @@ windows = Table(
     Column("bounds", JSON, nullable=False),
     Column("cursor_version", Integer, nullable=False),
     Column("run", Text, nullable=False),
-    Column("opened_at", Double, nullable=False),
-    Column("closed_at", Double),
+    Column("opened_at", Moment, nullable=False),
+    Column("closed_at", Moment),
     Column("outcome", Text),
 )
 _is_open = text("closed_at IS NULL")
@@ -100,8 +121,8 @@ batches = Table(
     Column("last_day", Integer),
     Column("counts", JSON, nullable=False),
     Column("reason", Text),
-    Column("intended_at", Double, nullable=False),
-    Column("settled_at", Double),
+    Column("intended_at", Moment, nullable=False),
+    Column("settled_at", Moment),
     Column("row_blob", LargeBinary, nullable=False),
     Column("point_blob", LargeBinary),
     Index("planhat_batches_bodies", "sync", "window", "body_hash"),
@@ -131,8 +152,8 @@ rejections = Table(
     Column("key", Text),
     Column("run", Text, nullable=False),
     Column("epoch", Integer, nullable=False),
-    Column("first_seen", Double, nullable=False),
-    Column("last_seen", Double, nullable=False),
+    Column("first_seen", Moment, nullable=False),
+    Column("last_seen", Moment, nullable=False),
     Column("times", Integer, nullable=False),
 )
 
@@ -144,8 +165,8 @@ parked = Table(
     Column("model", Text, nullable=False),
     Column("id_kind", Text, nullable=False),
     Column("target", Text, nullable=False),
-    Column("since", Double, nullable=False),
-    Column("tried_at", Double),
+    Column("since", Moment, nullable=False),
+    Column("tried_at", Moment),
     Column("tries", Integer, nullable=False),
 )
 
