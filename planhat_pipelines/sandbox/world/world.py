@@ -1,0 +1,122 @@
+"""The whole world, and what each next day adds to it. Pure: the same arguments give the same content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import polars as pl
+
+from planhat_pipelines.sandbox.world import crm, drops, tenant, usage
+from planhat_pipelines.sandbox.world.customers import DAYS, Customer, customer
+from planhat_pipelines.sandbox.world.tables import Table, money
+
+CUSTOMERS = 300
+_MOST = 9_000  # customers; beyond, a day of rows would run into the keys of the next
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Data up to the day before `as_of`. `drops` is key to content; `records` is Planhat's, by model."""
+
+    seed: int
+    as_of: date
+    cast: tuple[Customer, ...] = field(repr=False)
+    tables: tuple[Table, ...] = field(repr=False)
+    drops: Mapping[str, bytes] = field(repr=False)
+    custom_fields: tuple[tenant.Record, ...] = field(repr=False)
+    records: Mapping[str, list[tenant.Record]] = field(repr=False)
+
+    def table(self, name: str) -> Table:
+        return next(table for table in self.tables if table.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class NextDay:
+    """What one day brings: new rows, changed accounts, new files, and edits that people make in Planhat."""
+
+    day: date
+    new: tuple[Table, ...] = field(repr=False)
+    changed: Table = field(repr=False)
+    drops: Mapping[str, bytes] = field(repr=False)
+    edits: tuple[tenant.Record, ...] = field(repr=False)  # companies, by externalId
+
+
+def build(as_of: date, *, seed: int = 7, scale: float = 1.0) -> World:
+    """The world on `as_of`: at `scale` 1 some 300 customers, 25,000 usage rows and 10,000 events."""
+    count = round(CUSTOMERS * scale)
+    if not 20 <= count <= _MOST:
+        raise ValueError(f"scale {scale:g} gives {count} customers; the world holds 20 to {_MOST}")
+    cast = tuple(customer(seed, number, as_of) for number in range(count))
+    days = [as_of - timedelta(days=ago) for ago in range(DAYS, 0, -1)]
+    return World(
+        seed=seed,
+        as_of=as_of,
+        cast=cast,
+        tables=(
+            *crm.tables(seed, cast, as_of),
+            *usage.tables(
+                seed, (*cast, *_newcomers(seed, cast, as_of, as_of - timedelta(days=1))), as_of, days
+            ),
+        ),
+        drops=drops.first_drops(seed, cast, as_of),
+        custom_fields=tuple(tenant.custom_fields()),
+        records=tenant.records(seed, cast, as_of),
+    )
+
+
+def next_day(world: World, number: int = 1) -> NextDay:
+    """The `number`-th day after the world was built (1 is `as_of` itself).
+
+    - a company signs whose usage was already there, so that what was parked can go
+    - usage of the day, and one row of the day before with a key below those already read
+    - changed accounts: a better phase, a new ARR, and a score that somebody changes in Planhat as well
+    """
+    day = world.as_of + timedelta(days=number - 1)
+    signed = [who for who in _newcomers(world.seed, world.cast, world.as_of, day) if who.since <= day]
+    cast = (*world.cast, *_newcomers(world.seed, world.cast, world.as_of, day))
+    joined = [who for who in signed if who.since == day]
+    added = [table for table in crm.tables(world.seed, joined, day) if table.rows.height]
+    changed, edits = _changes(world, number, day)
+    return NextDay(
+        day=day,
+        new=(*added, *usage.tables(world.seed, cast, world.as_of, [day])),
+        changed=changed,
+        drops={drops.device_log_key(day): drops.device_log(world.seed, cast, world.as_of, day)},
+        edits=edits,
+    )
+
+
+def _newcomers(seed: int, cast: tuple[Customer, ...], as_of: date, day: date) -> list[Customer]:
+    """One signs each day from `as_of` on and uses the product three days before: those seen by `day`."""
+    ahead = (day - as_of).days + 3
+    return [
+        customer(seed, len(cast) + later, as_of, signed=as_of + timedelta(days=later))
+        for later in range(ahead + 1)
+    ]
+
+
+def _changes(world: World, number: int, day: date) -> tuple[Table, tuple[tenant.Record, ...]]:
+    """Three accounts that differ from day to day; the last is edited in Planhat too, and disagrees."""
+    accounts = world.table("CRM.PUBLIC.ACCOUNTS")
+    known = [at for at, who in enumerate(world.cast) if who.in_planhat and who.story == "steady"]
+    upgraded, renamed, disputed = (known[(3 * number + at) % len(known)] for at in range(3))
+    rows: list[dict[str, Any]] = []
+    for at, change in (
+        (upgraded, {"PHASE": "Expansion", "ARR": money(world.cast[upgraded].arr * 1.25)}),
+        (renamed, {"CITY": "Reykjavík", "IS_REFERENCE": True}),
+        (disputed, {"CSM_SCORE": 2}),
+    ):
+        rows.append(
+            accounts.rows.row(at, named=True) | change | {"UPDATED_AT": datetime.combine(day, time(8))}
+        )
+    changed = Table(
+        accounts.name, accounts.columns, accounts.tracked, pl.DataFrame(rows, schema=accounts.rows.schema)
+    )
+    edits = (
+        {"externalId": world.cast[disputed].account_id, "csmScore": 5},
+        {"externalId": world.cast[upgraded].account_id, "csmScore": 4},
+    )
+    return changed, edits
