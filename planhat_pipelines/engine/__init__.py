@@ -1,0 +1,1 @@
+"""Run a sync: read, map, deliver, commit. Plain Python; it never imports dagster."""

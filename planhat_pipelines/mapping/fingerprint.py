@@ -6,7 +6,8 @@ points it lacks. Collisions only matter inside one metric and one span of days.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
@@ -39,6 +40,7 @@ def point_fingerprints(points: pl.DataFrame) -> NDArray[np.uint64]:
 
 def _hash(values: NDArray[Any]) -> NDArray[np.uint64]:
     # pandas keeps this hash stable: dask and others partition stored data by it.
-    from pandas.core.util.hashing import hash_array
+    from pandas import util
 
+    hash_array = cast("Callable[..., NDArray[np.uint64]]", util.hash_array)  # loaded lazily, so untyped
     return hash_array(values, categorize=False)

@@ -1,0 +1,1 @@
+"""Read Snowflake: sign-in, the shape of tables, and usage rows by incrementing key."""

@@ -1,0 +1,67 @@
+"""User activities as a destination: appended by Planhat, and not to be read back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import polars as pl
+
+from planhat_pipelines.engine.protocols import Found, Parcel, Receipt
+from planhat_pipelines.mapping.activities import ActivitiesMapping
+from planhat_pipelines.mapping.columns import ROW
+from planhat_pipelines.mapping.encode import activity_body
+from planhat_pipelines.mapping.targets import Mapped, known_targets
+from planhat_pipelines.planhat import Planhat, targets
+from planhat_pipelines.planhat.catalogue import model
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from planhat_pipelines.ledger import Batch
+
+ACTIVITIES_A_REQUEST = 5_000
+
+
+@dataclass(frozen=True)
+class ActivitiesDestination:
+    """Rows to activities of end users."""
+
+    planhat: Planhat
+    mapping: ActivitiesMapping
+    on_doubt: Literal["ask", "resend", "hold"] = "hold"
+
+    purpose = "activities"
+
+    @property
+    def id_kind(self) -> str:
+        return self.mapping.enduser.id_kind
+
+    @property
+    def model(self) -> str:
+        return "enduser"
+
+    @cached_property
+    def _targets(self) -> pl.DataFrame:
+        return known_targets(targets(self.planhat, model("enduser")), self.mapping.enduser.id_kind)
+
+    def map(self, rows: pl.DataFrame) -> Mapped:
+        return self.mapping.apply(rows, self._targets)
+
+    def parcels(self, ready: pl.DataFrame) -> Iterator[Parcel]:
+        for part in ready.iter_slices(ACTIVITIES_A_REQUEST):
+            yield Parcel(body=activity_body(part), items=part.height, rows=part[ROW])
+
+    def send(self, parcel: Parcel) -> Receipt:
+        self.planhat.activities(parcel.body)
+        return Receipt({"submitted": len(parcel.rows)})
+
+    def found(self, batch: Batch, earlier: NDArray[np.uint64], ready: pl.DataFrame) -> Found:
+        raise TypeError("Planhat cannot be asked which activities it holds")
+
+    def known(self, targets: Sequence[str]) -> set[str]:
+        wanted = pl.DataFrame({"key": list(targets)}, schema={"key": pl.String})
+        return set(wanted.join(self._targets, on="key", how="semi")["key"])

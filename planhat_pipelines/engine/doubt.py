@@ -1,0 +1,110 @@
+"""Settle batches of which nobody knows whether Planhat took them.
+
+It happens to a run that was killed between request and answer, and to a request whose answer was lost. Records
+are simply sent again, as an upsert by key does no harm. Metric points are appended by Planhat and never replaced,
+so they are read back and only the missing ones are sent. Activities cannot be read back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from planhat_pipelines.engine.deliver import Delivery, rejections
+from planhat_pipelines.engine.protocols import Refusal, Source
+from planhat_pipelines.ledger import Batch, Ledger
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """Finds out what became of doubtful batches. `patience`: seconds after which Planhat shows what it took."""
+
+    ledger: Ledger
+    source: Source
+    delivery: Delivery
+    patience: float
+    sleep: Callable[[float], None] = time.sleep
+
+    def settle_earlier(self, sync: str) -> None:
+        """Batches that an earlier run sent, or was about to send, when it died."""
+        for batch in self.ledger.batches(sync, "intended"):
+            self.delivery.log(
+                f"{sync}: an earlier run left a batch of {batch.items:,} items without an answer"
+            )
+            self._settle(batch, earlier_run=True)
+
+    def settle(self, batch: Batch) -> None:
+        """A batch of this very run."""
+        self._settle(batch, earlier_run=False)
+
+    def _settle(self, batch: Batch, *, earlier_run: bool) -> None:
+        match self.delivery.destination.on_doubt:
+            case "resend":
+                # Its rows are still in the open window, or still parked, and so are read and sent again.
+                self.delivery.claim.drop(batch.id)
+                if not earlier_run:
+                    self._again(batch)
+            case "hold":
+                self._hold(batch, earlier_run=earlier_run)
+            case "ask":
+                self._ask(batch, earlier_run=earlier_run)
+
+    def _hold(self, batch: Batch, *, earlier_run: bool) -> None:
+        reason = (
+            "sent, but no answer came; Planhat cannot be asked for activities, so they are not sent again"
+        )
+        if batch.window is None:  # before the hold, so that a crash between the two cannot send them again
+            self.delivery.claim.unpark(batch.rows)
+        self.delivery.claim.hold(batch.id, reason)
+        held = len(batch.rows)
+        self.delivery.report.rows_read += held if earlier_run else 0
+        self.delivery.report.count({"held": held})
+
+    def _again(self, batch: Batch) -> None:
+        for rows in self.source.rows(batch.rows):
+            for parcel in self.delivery.destination.parcels(self.delivery.destination.map(rows).ready):
+                self.delivery.send(parcel, window=batch.window, unpark=batch.window is None)
+
+    def _ask(self, batch: Batch, *, earlier_run: bool) -> None:
+        report, claim = self.delivery.report, self.delivery.claim
+        age = (datetime.now(UTC) - batch.intended_at).total_seconds()
+        if age < self.patience:
+            self.delivery.log(
+                f"{report.sync}: waiting {self.patience - age:.0f} s until Planhat shows what it took"
+            )
+            self.sleep(self.patience - age)
+        ready = self.delivery.destination.map(pl.concat(self.source.rows(batch.rows))).ready
+        earlier = self.ledger.fingerprints(
+            batch.dimensions, batch.first_day or 0, batch.last_day or 0, excluding=[batch.id]
+        )
+        found = self.delivery.destination.found(batch, earlier, ready)
+        refusals = [
+            Refusal(
+                row, "planhat", "", "sent without an answer, then gone from the source: cannot be checked"
+            )
+            for row in found.unknown
+        ]
+        missing = found.missing
+        still_to_send = len(missing.rows) if missing else 0
+        arrived = len(batch.rows) - still_to_send - len(refusals)
+        settled = {"submitted": arrived, "refused": len(refusals)}
+        unpark = batch.rows if batch.window is None else []
+        if earlier_run:
+            report.recovered += arrived
+            report.rows_read += still_to_send + len(refusals)
+        report.count({"submitted": 0 if earlier_run else arrived, "refused": len(refusals)})
+        report.refuse(refusals)
+        self.delivery.log(f"{report.sync}: of {len(batch.rows):,} doubtful rows {arrived:,} had arrived")
+        if missing is None:
+            claim.settle(
+                batch.id, settled, points=found.points, rejections=rejections(refusals), unpark=unpark
+            )
+            return
+        claim.reject(rejections(refusals))
+        claim.unpark(list(set(unpark).difference(missing.rows)))
+        rest = claim.supersede(batch.id, settled, found.points, **self.delivery.intent(missing, batch.window))
+        self.delivery.dispatch(rest, missing, unpark=batch.window is None)

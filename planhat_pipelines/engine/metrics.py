@@ -1,0 +1,139 @@
+"""Metrics as a destination: points that Planhat appends and never replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import polars as pl
+
+from planhat_pipelines.engine.protocols import Found, Parcel, Receipt
+from planhat_pipelines.mapping.columns import ROW
+from planhat_pipelines.mapping.encode import metric_body
+from planhat_pipelines.mapping.fingerprint import point_fingerprints
+from planhat_pipelines.mapping.metrics import MetricsMapping
+from planhat_pipelines.mapping.targets import Mapped, known_targets
+from planhat_pipelines.planhat import Planhat, targets
+from planhat_pipelines.planhat.catalogue import Model, model
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from planhat_pipelines.ledger import Batch
+
+POINTS_A_REQUEST = 10_000  # about 1 MB; Planhat takes 32 MB, but a doubtful batch is better small
+
+
+@dataclass(frozen=True)
+class MetricsDestination:
+    """Rows to metric points of one model."""
+
+    planhat: Planhat
+    mapping: MetricsMapping
+    on_doubt: Literal["ask", "resend", "hold"] = "ask"
+
+    purpose = "metrics"
+
+    @property
+    def id_kind(self) -> str:
+        return self.mapping.target.id_kind
+
+    @property
+    def model(self) -> str:
+        return self.mapping.target.model
+
+    @cached_property
+    def _model(self) -> Model:
+        return model(self.model)
+
+    @cached_property
+    def _records(self) -> pl.DataFrame:
+        return targets(self.planhat, self._model)
+
+    @cached_property
+    def _targets(self) -> pl.DataFrame:
+        return known_targets(self._records, self.mapping.target.id_kind)
+
+    def map(self, rows: pl.DataFrame) -> Mapped:
+        return self.mapping.apply(rows, self._targets)
+
+    def parcels(self, ready: pl.DataFrame) -> Iterator[Parcel]:
+        rows_a_request = max(1, POINTS_A_REQUEST // len(self.mapping.values))
+        for part in ready.iter_slices(rows_a_request):
+            yield _parcel(self.mapping.points(part, self._model.parent), part[ROW])
+
+    def send(self, parcel: Parcel) -> Receipt:
+        self.planhat.metrics(parcel.body)
+        return Receipt({"submitted": len(parcel.rows)})
+
+    def found(self, batch: Batch, earlier: NDArray[np.uint64], ready: pl.DataFrame) -> Found:
+        sent = _tally(batch.points)
+        there = _tally(point_fingerprints(self._read_back(batch))) if len(sent) else sent
+        balance = (
+            sent.join(there.rename({"n": "there"}), on="point", how="left")
+            .join(_tally(earlier).rename({"n": "earlier"}), on="point", how="left")
+            .with_columns(
+                arrived=(pl.col("there").fill_null(0) - pl.col("earlier").fill_null(0)).clip(0, pl.col("n"))
+            )
+        )
+        points = self.mapping.points(ready, self._model.parent)
+        mine = (
+            points.with_columns(point=pl.Series(point_fingerprints(points), dtype=pl.UInt64))
+            .with_columns(nth=pl.int_range(pl.len()).over("point"))
+            .join(balance, on="point", how="inner", maintain_order="left")
+            .filter(pl.col("nth") < pl.col("n"))
+        )
+        missing = mine.filter(pl.col("nth") >= pl.col("arrived"))
+        unaccounted = (
+            int(balance.select((pl.col("n") - pl.col("arrived")).sum()).item() or 0) - missing.height
+        )
+        gone = set(batch.rows).difference(ready[ROW]) if unaccounted else set[str]()
+        rows = missing[ROW].unique(maintain_order=True)
+        return Found(
+            points=balance.select(pl.col("point").repeat_by("arrived").explode())
+            .to_series()
+            .drop_nulls()
+            .to_numpy(),
+            missing=_parcel(missing, rows) if missing.height else None,
+            unknown=sorted(gone),
+        )
+
+    def _read_back(self, batch: Batch) -> pl.DataFrame:
+        """The points Planhat holds for the batch's metrics and days, with external ids as targets."""
+        first, last = batch.first_day or 0, batch.last_day or 0
+        held = pl.concat([self.planhat.points(name, first, last) for name in batch.dimensions])
+        external = self._records.select(pl.col("_id").alias("target"), "externalId")
+        return (
+            held.filter(pl.col("model") == self._model.parent)
+            .join(external, on="target", how="inner")
+            .drop("target")
+            .rename({"externalId": "target"})
+        )
+
+    def known(self, targets: Sequence[str]) -> set[str]:
+        wanted = pl.DataFrame({"key": list(targets)}, schema={"key": pl.String})
+        return set(wanted.join(self._targets, on="key", how="semi")["key"])
+
+
+def _parcel(points: pl.DataFrame, rows: pl.Series) -> Parcel:
+    return Parcel(
+        body=metric_body(points),
+        items=points.height,
+        rows=rows,
+        points=point_fingerprints(points),
+        dimensions=tuple(points["dimension"].unique().sort()),
+        first_day=_day(points["day"].min()),
+        last_day=_day(points["day"].max()),
+    )
+
+
+def _day(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _tally(points: NDArray[np.uint64] | None) -> pl.DataFrame:
+    series = pl.Series("point", points if points is not None else [], dtype=pl.UInt64)
+    return series.to_frame().group_by("point").agg(pl.len().cast(pl.Int64).alias("n"))

@@ -1,0 +1,103 @@
+"""A sync: read, map, deliver, commit, whatever its source and destination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from planhat_pipelines.engine.deliver import Delivery, rejections
+from planhat_pipelines.engine.doubt import Doubts
+from planhat_pipelines.engine.protocols import Destination, Increment, Refusal, Source
+from planhat_pipelines.engine.report import Report
+from planhat_pipelines.ledger import Claim, Ledger, Window
+from planhat_pipelines.mapping.columns import ROW
+
+
+@dataclass(frozen=True)
+class Sync:
+    """One declared sync, ready to run. `patience`: see `Doubts`."""
+
+    name: str
+    source: Source
+    destination: Destination
+    ledger: Ledger
+    patience: float = 120.0
+
+    def run(self, run: str, log: Callable[[str], None] = lambda _: None) -> Report:
+        """Bring everything that is new to Planhat and return the account of it.
+
+        Raises SyncBusy when another run of the same sync is alive, the errors of source and destination, and
+        Unbalanced. Whatever is raised, the cursor stands behind the last window that was answered in full, and
+        the next run goes on from there: nothing is lost and nothing is sent twice.
+        """
+        report = Report(self.name, run)
+        with self.ledger.claim(self.name, run) as claim:
+            try:
+                self._work(claim, report, log)
+                report.balance()
+            except BaseException as error:
+                claim.finish("failed", report.counts, f"{type(error).__name__}: {error}")
+                raise
+            claim.finish("done", report.counts)
+        log(report.line())
+        return report
+
+    def _work(self, claim: Claim, report: Report, log: Callable[[str], None]) -> None:
+        delivery = Delivery(claim, self.destination, report, log, unsure=lambda batch: doubts.settle(batch))
+        doubts = Doubts(self.ledger, self.source, delivery, self.patience)
+        doubts.settle_earlier(self.name)
+        cursor = self.ledger.cursor(self.name)
+        report.cursor_from = cursor.value
+        if window := self.ledger.open_window(self.name):
+            log(f"{self.name}: going on with the window that an earlier run began")
+            self._take(window, self.source.again(window.bounds), delivery, resumed=True)
+            cursor = self.ledger.cursor(self.name)
+        self._try_parked(delivery)
+        while increment := self.source.next(cursor.value):
+            self._take(claim.begin(increment.bounds, cursor.version), increment, delivery, resumed=False)
+            cursor = self.ledger.cursor(self.name)
+        report.cursor_to = cursor.value
+
+    def _take(self, window: Window, increment: Increment, delivery: Delivery, *, resumed: bool) -> None:
+        answered = self._answered(window) if resumed else None
+        for piece in increment.pieces():
+            rows = (
+                piece if answered is None else piece.join(answered, on=ROW, how="anti", maintain_order="left")
+            )
+            delivery.report.recovered += piece.height - rows.height
+            delivery.report.rows_read += rows.height
+            # Only rows of a resumed window can be parked already, by the run that began it.
+            delivery.deliver(self.destination.map(rows), window=window.id, unpark=resumed)
+        delivery.report.balance()
+        delivery.claim.commit(window, increment.cursor())
+
+    def _answered(self, window: Window) -> pl.DataFrame:
+        batches = self.ledger.batches(self.name, "settled", "held", window=window.id)
+        return pl.DataFrame({ROW: [row for batch in batches for row in batch.rows]}, schema={ROW: pl.String})
+
+    def _try_parked(self, delivery: Delivery) -> None:
+        parked = self.ledger.parked(self.name)
+        if not parked:
+            return
+        known = self.destination.known([each.target for each in parked])
+        due = [each.row for each in parked if each.target in known]
+        delivery.claim.tried([each.row for each in parked if each.target not in known])
+        gone = set(due)
+        for rows in self.source.rows(due):
+            gone -= set(rows[ROW])
+            delivery.report.rows_read += rows.height
+            delivery.deliver(self.destination.map(rows), window=None, unpark=True)
+        self._let_go(sorted(gone), delivery)
+
+    def _let_go(self, gone: Iterable[str], delivery: Delivery) -> None:
+        refusals = [
+            Refusal(row, "read", "", "was parked, and is no longer in the source now that its target exists")
+            for row in gone
+        ]
+        delivery.report.rows_read += len(refusals)
+        delivery.report.count({"refused": len(refusals)})
+        delivery.report.refuse(refusals)
+        delivery.claim.reject(rejections(refusals))
+        delivery.claim.unpark([refusal.row for refusal in refusals])

@@ -1,0 +1,119 @@
+"""A usage spec made ready to run, and what it says about lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from planhat_pipelines.engine.activities import ActivitiesDestination
+from planhat_pipelines.engine.metrics import MetricsDestination
+from planhat_pipelines.engine.protocols import Destination
+from planhat_pipelines.engine.run import Sync
+from planhat_pipelines.ledger import Ledger
+from planhat_pipelines.mapping.activities import ActivitiesMapping
+from planhat_pipelines.mapping.columns import ROW, Cell
+from planhat_pipelines.mapping.metrics import MetricsMapping
+from planhat_pipelines.mapping.targets import TargetCell
+from planhat_pipelines.planhat import Planhat
+from planhat_pipelines.snowflake.tables import Table
+from planhat_pipelines.snowflake.usage import UsageTable
+from planhat_pipelines.spec.base import Column, Constant, table_parts
+from planhat_pipelines.spec.usage import Activities, Metrics, UsageSpec
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a mapping: the Planhat field, the column it comes from (None for a constant), and how."""
+
+    field: str
+    column: str | None
+    how: str
+
+
+def source_table(spec: UsageSpec) -> Table:
+    """The table or view a spec reads."""
+    return Table(*table_parts(spec.table))
+
+
+def usage_source(spec: UsageSpec, session: SnowflakeConnection) -> UsageTable:
+    """The spec's table as a source."""
+    columns = [line.column for line in mapping_lines(spec) if line.column]
+    return UsageTable(session, source_table(spec), spec.incrementing_key, columns, spec.overlap, ROW)
+
+
+def usage_sync(
+    spec: UsageSpec, session: SnowflakeConnection, planhat: Planhat, ledger: Ledger, patience: float
+) -> Sync:
+    """The spec as a sync over open connections."""
+    return Sync(spec.name, usage_source(spec, session), _destination(spec, planhat), ledger, patience)
+
+
+def _destination(spec: UsageSpec, planhat: Planhat) -> Destination:
+    if spec.metrics:
+        return MetricsDestination(planhat, metrics_mapping(spec.metrics))
+    assert spec.activities is not None  # noqa: S101  (the spec holds exactly one of the two)
+    return ActivitiesDestination(planhat, activities_mapping(spec.activities), spec.activities.on_doubt)
+
+
+def metrics_mapping(metrics: Metrics) -> MetricsMapping:
+    """`metrics:` compiled."""
+    return MetricsMapping(
+        target=TargetCell(_cell(metrics.target), metrics.target.model, metrics.target.id),
+        date=_cell(metrics.date),
+        timezone=metrics.date.timezone,
+        values=[(value.metric, _cell(value)) for value in metrics.values],
+    )
+
+
+def activities_mapping(activities: Activities) -> ActivitiesMapping:
+    """`activities:` compiled."""
+    action = activities.action
+    return ActivitiesMapping(
+        enduser=TargetCell(_cell(activities.enduser), "enduser", activities.enduser.id),
+        action=action.value if isinstance(action, Constant) else _cell(action),
+        date=_cell(activities.date),
+        timezone=activities.date.timezone,
+        weight=_cell(activities.weight) if activities.weight else None,
+        info={name: _cell(column) for name, column in activities.info.items()},
+    )
+
+
+def mapping_lines(spec: UsageSpec) -> list[Line]:
+    """Which Planhat field comes from which column, in the order people read it."""
+    return list(_metric_lines(spec.metrics) if spec.metrics else _activity_lines(spec.activities))
+
+
+def _metric_lines(metrics: Metrics) -> Iterator[Line]:
+    target, date = metrics.target, metrics.date
+    yield Line("target", target.column, _how(target, f"{target.id} id of a {target.model}"))
+    yield Line("date", date.column, _how(date, f"day in {date.timezone}"))
+    for value in metrics.values:
+        yield Line(value.metric, value.column, _how(value, "number"))
+
+
+def _activity_lines(activities: Activities | None) -> Iterator[Line]:
+    if activities is None:
+        return
+    user, action, date = activities.enduser, activities.action, activities.date
+    yield Line("enduser", user.column, _how(user, f"{user.id} id of an enduser"))
+    if isinstance(action, Constant):
+        yield Line("action", None, f"always {action.value!r}")
+    else:
+        yield Line("action", action.column, _how(action, "text"))
+    yield Line("date", date.column, _how(date, f"time in {date.timezone}"))
+    if activities.weight:
+        yield Line("weight", activities.weight.column, _how(activities.weight, "number"))
+    for name, column in activities.info.items():
+        yield Line(f"info.{name}", column.column, _how(column, "as it is"))
+
+
+def _cell(column: Column) -> Cell:
+    return Cell(column.column, column.path)
+
+
+def _how(column: Column, kind: str) -> str:
+    return f"{kind}, at {column.path}" if column.path else kind
