@@ -2,6 +2,7 @@
 Postgres."""
 
 from planhat_pipelines.ledger.blobs import Keys, Points
+from planhat_pipelines.ledger.budget import Budget
 from planhat_pipelines.ledger.claim import Claim
 from planhat_pipelines.ledger.errors import (
     BatchState,
@@ -30,6 +31,7 @@ from planhat_pipelines.ledger.models import (
 __all__ = [
     "Batch",
     "BatchState",
+    "Budget",
     "Claim",
     "ClaimLost",
     "Cursor",

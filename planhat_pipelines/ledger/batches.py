@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 import sqlalchemy as sa
 
-from planhat_pipelines.ledger import schema
+from planhat_pipelines.ledger import schema, windows
 from planhat_pipelines.ledger.blobs import Points, pack_keys, pack_points
 from planhat_pipelines.ledger.errors import BatchState
 from planhat_pipelines.ledger.fence import Fenced
@@ -21,6 +21,8 @@ _batches = schema.batches
 def intend(write: Fenced, **intent: Unpack[Intent]) -> Batch:
     """Write a batch down as intended."""
     window, body_hash = intent["window"], intent["body_hash"]
+    if window is not None:
+        windows.require_open(write, window)
     ordinal = _next_ordinal(write, window, body_hash)
     name = f"{write.sync}\n{window}\n{body_hash}\n{ordinal}"
     points = intent["points"]

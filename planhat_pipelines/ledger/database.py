@@ -131,14 +131,16 @@ class Database:
             raise LedgerUnavailable(f"the ledger {self.place} {_what_failed(error)}") from error
 
 
+_SERVER_TIME = sa.select(sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double))
 _FORMS = "Write it as sqlite:///folder/ledger.db or postgresql+psycopg://user:password@host/database"
 
 
-def clock(connection: sa.Connection) -> sa.ColumnElement[float]:
-    """The time as all writers of this database see it: the server's, or this machine's for a file."""
+def now(connection: sa.Connection) -> float:
+    """Seconds since 1970 as all writers of this database see them: by the server's clock, or by this
+    machine's for a file."""
     if connection.dialect.name == "sqlite":
-        return sa.literal(time.time(), sa.Double)
-    return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
+        return time.time()
+    return connection.scalars(_SERVER_TIME).one()
 
 
 def upsert(

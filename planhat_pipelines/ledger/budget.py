@@ -1,0 +1,114 @@
+"""The call budget of a tenant, shared by every process that shares the ledger's database."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from planhat_pipelines.ledger import schema
+from planhat_pipelines.ledger.database import now, upsert
+from planhat_pipelines.ledger.errors import LedgerUnavailable
+from planhat_pipelines.ledger.ledger import Ledger
+from planhat_pipelines.ledger.process import is_gone, this_process
+
+_LOOK_AGAIN = 0.2
+"""Seconds between looks for a slot that another process may have freed; one of this process is seen at
+once."""
+
+_budgets, _slots = schema.budgets, schema.slots
+
+
+class Budget:
+    """Planhat takes 200 calls a minute and 50 at once from a tenant (Planhat developers, authentication and
+    limits).
+
+    The first is a leaky bucket (GCRA) in one row: in any t seconds at most `burst + rate * t` calls begin, so
+    `burst + 60 * rate` must stay within the limit. The bucket holds a backlog, in seconds of work at `rate`,
+    not a date: a clock that is set back can't stop the calls. The second is a slot for each call under way,
+    leased for `lease` seconds, which must be longer than any one call lasts; the slot of a killed process is
+    free again after that, or at once when the process was of this machine."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        tenant: str,
+        *,
+        rate: float = 3.1,
+        burst: int = 10,
+        parallel: int = 50,
+        lease: float = 300.0,
+    ) -> None:
+        self.tenant, self.parallel, self.lease = tenant, parallel, lease
+        self._interval = 1 / rate
+        self._tolerance = (burst - 1) * self._interval
+        self._database = ledger.database
+        self._gate = threading.Lock()  # of a process's threads one negotiates; the others queue behind it
+        self._freed = threading.Event()
+        with self._database.write() as connection:
+            upsert(connection, _budgets, [{"tenant": tenant, "backlog": 0.0, "seen": now(connection)}])
+
+    @contextmanager
+    def call(self) -> Generator[None]:
+        """Around one call: waits, asleep, for a turn and a free slot, and frees the slot at the end."""
+        slot = uuid4().hex
+        with self._gate:
+            self._wait_for(slot)
+        try:
+            yield
+        finally:
+            # A slot that can't be given back now runs out by itself.
+            with suppress(LedgerUnavailable), self._database.write() as connection:
+                connection.execute(_slots.delete().where(_slots.c.id == slot))
+            self._freed.set()
+
+    def throttled(self, wait: float) -> None:
+        """After a 429: nobody's next call begins before `wait` seconds from now."""
+        with self._database.write() as connection:
+            backlog, at = self._backlog(connection)
+            self._store(connection, max(backlog, wait + self._tolerance), at)
+
+    def _wait_for(self, slot: str) -> None:
+        while True:
+            self._freed.clear()
+            with self._database.write() as connection:
+                backlog, at = self._backlog(connection)
+                early = backlog - self._tolerance
+                if early <= 0 and self._slot_is_free(connection, at):
+                    self._store(connection, backlog + self._interval, at)
+                    row = {"id": slot, "tenant": self.tenant, "process": this_process()}
+                    connection.execute(_slots.insert(), row | {"expires": at + self.lease})
+                    return
+            if early > 0:
+                time.sleep(early)
+            else:
+                self._freed.wait(_LOOK_AGAIN * random.uniform(0.5, 1.5))  # noqa: S311
+
+    def _backlog(self, connection: sa.Connection) -> tuple[float, float]:
+        """What is left of the backlog, with the row locked, and the time that holds for."""
+        mine = _budgets.c.tenant == self.tenant
+        row = connection.execute(sa.select(_budgets).where(mine).with_for_update()).one()
+        at = now(connection)
+        if at < row.seen:  # the clock was set back: what had to be waited for then starts anew from here
+            self._store(connection, row.backlog, at)
+            return row.backlog, at
+        return max(0.0, row.backlog - (at - row.seen)), at
+
+    def _store(self, connection: sa.Connection, backlog: float, at: float) -> None:
+        mine = _budgets.c.tenant == self.tenant
+        connection.execute(_budgets.update().where(mine).values(backlog=backlog, seen=at))
+
+    def _slot_is_free(self, connection: sa.Connection, at: float) -> bool:
+        mine = _slots.c.tenant == self.tenant
+        connection.execute(_slots.delete().where(mine, _slots.c.expires < at))
+        taken = connection.execute(sa.select(_slots.c.id, _slots.c.process).where(mine)).all()
+        if len(taken) < self.parallel:
+            return True
+        lost = [slot.id for slot in taken if is_gone(slot.process)]
+        connection.execute(_slots.delete().where(_slots.c.id.in_(lost)))
+        return len(taken) - len(lost) < self.parallel
