@@ -17,12 +17,21 @@ class Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class SpecError(ValueError):
+    """A value that a validator refuses: what is wrong with it, and the cure."""
+
+    def __init__(self, what: str, cure: str) -> None:
+        super().__init__(f"{what}; {cure}")
+        self.what, self.cure = what, cure
+
+
 SyncName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$"),
     Field(
+        examples=["seats"],
         description="Permanent name of the sync: lower case letters, digits and _. "
-        "It is the identity of the sync's assets and of its place in the ledger; do not change it later."
+        "It is the identity of the sync's assets and of its place in the ledger; do not change it later.",
     ),
 ]
 
@@ -31,9 +40,9 @@ _PART = r'(?:[A-Za-z_][A-Za-z0-9_$]*|"(?:[^"]|"")+")'
 
 def _three_parts(name: str) -> str:
     if not re.fullmatch(rf"{_PART}\.{_PART}\.{_PART}", name):
-        raise ValueError(
-            "write the table as DATABASE.SCHEMA.TABLE; "
-            'a part with lower case or odd characters goes in "quotes"'
+        raise SpecError(
+            f"{name!r} is no full table name",
+            'write DATABASE.SCHEMA.TABLE; a part with lower case or odd characters goes in "quotes"',
         )
     return name
 
@@ -41,7 +50,7 @@ def _three_parts(name: str) -> str:
 TableName = Annotated[
     str,
     AfterValidator(_three_parts),
-    Field(description="DATABASE.SCHEMA.TABLE of a table or a view."),
+    Field(examples=["PRODUCT.PUBLIC.DAILY_SEATS"], description="DATABASE.SCHEMA.TABLE of a table or a view."),
 ]
 
 
@@ -59,7 +68,7 @@ def table_parts(name: TableName) -> tuple[str, str, str]:
 class Column(Spec):
     """A source column, or one value inside a VARIANT column."""
 
-    column: str = Field(min_length=1, description="Name of the column.")
+    column: str = Field(min_length=1, examples=["COLUMN_NAME"], description="Name of the column.")
     path: str | None = Field(
         default=None,
         description="Where the value lies inside a VARIANT column: keys with dots, array places in "
@@ -81,7 +90,7 @@ ColumnRef = Annotated[
 class Constant(Spec):
     """The same text for every row."""
 
-    value: str = Field(min_length=1)
+    value: str = Field(min_length=1, examples=["signed in"])
 
 
 TextRef = Annotated[

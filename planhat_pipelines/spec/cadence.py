@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from planhat_pipelines.spec.base import Spec
+from planhat_pipelines.spec.base import Spec, SpecError
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS = {
@@ -44,7 +44,7 @@ def _cron_field(text: str, low: int, high: int) -> bool:
 class Every(Spec):
     """A cadence: a step, a time of day, a time of the week or a cron line, in a time zone."""
 
-    at: str = Field(description=_CURE)
+    at: str = Field(examples=["1h"], description=_CURE)
     timezone: str = Field(default="UTC", description="IANA time zone the times are meant in.")
 
     @field_validator("at")
@@ -56,7 +56,7 @@ class Every(Spec):
         )
         if at in _STEPS or _DAILY.fullmatch(at) or _WEEKLY.fullmatch(at) or is_cron:
             return at
-        raise ValueError(f"{at!r} is no cadence: {_CURE}")
+        raise SpecError(f"{at!r} is no cadence", _CURE)
 
     @field_validator("timezone")
     @classmethod
@@ -85,12 +85,12 @@ class Every(Spec):
 
 
 def known_zone(timezone: str) -> str:
-    """`timezone` itself when the system knows it; raises ValueError with an example when not."""
+    """`timezone` itself when the system knows it; raises SpecError with an example when not."""
     try:
         ZoneInfo(timezone)
     except (KeyError, ValueError, OSError):
-        raise ValueError(
-            f"{timezone!r} is no time zone; write one like 'Europe/Stockholm' or 'UTC'"
+        raise SpecError(
+            f"{timezone!r} is no time zone", "write one like 'Europe/Stockholm' or 'UTC'"
         ) from None
     return timezone
 

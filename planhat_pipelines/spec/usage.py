@@ -6,14 +6,24 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
-from planhat_pipelines.spec.base import Column, ColumnRef, IdKind, Spec, SyncName, TableName, TextRef
+from planhat_pipelines.spec.base import (
+    Column,
+    ColumnRef,
+    IdKind,
+    Spec,
+    SpecError,
+    SyncName,
+    TableName,
+    TextRef,
+)
 from planhat_pipelines.spec.cadence import Cadence, known_zone
 
 MetricName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,127}$"),
     Field(
-        description="Planhat's dimension id: letters, digits and _, no spaces (Planhat developers, metrics)."
+        examples=["active_seats"],
+        description="Planhat's dimension id: letters, digits and _, no spaces (Planhat developers, metrics).",
     ),
 ]
 
@@ -36,7 +46,11 @@ def _date(value: Any) -> Any:
     return {"column": value} if isinstance(value, str) else value
 
 
-Date = Annotated[DateRef, BeforeValidator(_date, json_schema_input_type=str | DateRef)]
+Date = Annotated[
+    DateRef,
+    BeforeValidator(_date, json_schema_input_type=str | DateRef),
+    Field(examples=["USAGE_DATE"], description="A column's name, or {column, path, timezone}."),
+]
 
 
 class Target(Column):
@@ -69,7 +83,7 @@ class Metrics(Spec):
         names = [value.metric for value in values]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"metric {name!r} is mapped {names.count(name)} times; map it once")
+                raise SpecError(f"metric {name!r} is mapped {names.count(name)} times", "map it once")
         return values
 
 
@@ -103,6 +117,7 @@ class UsageSpec(Spec):
     table: TableName
     incrementing_key: str = Field(
         min_length=1,
+        examples=["ROW_ID"],
         description="Unique whole-number column that grows with each new row. Make it ORDER, or keep "
         "`overlap` larger than the jumps of its writers.",
     )
@@ -125,5 +140,6 @@ class UsageSpec(Spec):
     @model_validator(mode="after")
     def _one_destination(self) -> Self:
         if (self.metrics is None) == (self.activities is None):
-            raise ValueError("say where the rows go: `metrics:` or `activities:`, one of the two")
+            found = "neither `metrics:` nor" if self.metrics is None else "both `metrics:` and"
+            raise SpecError(f"{found} `activities:` stands here", "say where the rows go with one of the two")
         return self

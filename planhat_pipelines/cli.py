@@ -1,0 +1,73 @@
+"""The `planhat-pipelines` command. A subcommand is one line in `COMMANDS` and one module."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module, metadata
+from typing import Any
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "check": ("planhat_pipelines.commands.check", "say everything that is wrong with the syncs' YAML"),
+}
+"""Name: (module with `add_arguments(parser)` and `run(args) -> int`, one line of help).
+
+A module is imported only when its command is called, so that `--help` stays fast.
+"""
+
+_EPILOG = """\
+exit codes:
+  0    all is well
+  1    the command ran, and what it looked at is not well; it says what
+  2    the command line is wrong
+  130  stopped with ctrl-c
+
+examples:
+  planhat-pipelines check                  the syncs of this project
+  planhat-pipelines check path/to/defs     the syncs below another folder
+  planhat-pipelines COMMAND --help         what a command takes
+"""
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(f"planhat-pipelines {metadata.version('planhat-pipelines')}")
+        parser.exit()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and give its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="planhat-pipelines",
+        description="Snowflake tables and S3 drops to Planhat and back, with a verdict for every row.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    called = next((word for word in words if not word.startswith("-")), None)
+    for name, (module, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary)
+        if name == called:
+            command.set_defaults(run=(implementation := import_module(module)).run)
+            implementation.add_arguments(command)
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")  # a file name may hold what the terminal cannot show
+    args = parser.parse_args(words)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

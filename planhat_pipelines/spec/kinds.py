@@ -1,0 +1,14 @@
+"""The component types that may stand after `type:` in a `defs.yaml`, and the spec of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from planhat_pipelines.spec.usage import UsageSpec
+
+AnySpec = UsageSpec
+"""Whatever a sync may be."""
+
+KINDS: Mapping[str, type[AnySpec]] = {
+    "planhat_pipelines.SnowflakeUsage": UsageSpec,
+}
