@@ -24,8 +24,9 @@ def json_rows(table: Any) -> dict[str, Any]:
 
 
 def arrow_rows(table: Any, rowtype: list[ColumnInfo]) -> dict[str, Any]:
-    """The answer of a query: one Arrow stream in base64."""
-    return {"queryResultFormat": "arrow", "rowsetBase64": b64encode(arrow_stream(table, rowtype)).decode()}
+    """The answer of a query: one Arrow stream in base64, or nothing where there are no rows."""
+    stream = b64encode(arrow_stream(table, rowtype)).decode() if table.num_rows else ""
+    return {"queryResultFormat": "arrow", "rowsetBase64": stream}
 
 
 def arrow_stream(table: Any, rowtype: list[ColumnInfo]) -> Any:
