@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
@@ -11,20 +10,17 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 
-def frames_of(session: SnowflakeConnection, sql: str) -> Iterator[pl.DataFrame]:
-    """The result in the batches Snowflake sends it in; nothing at all when it is empty. Types may differ from
-    batch to batch, as Snowflake narrows whole numbers by their values."""
-    with _cursor(session) as cursor:
-        cursor.execute(sql)
-        for batch in cursor.fetch_arrow_batches():
-            yield cast("pl.DataFrame", pl.from_arrow(batch))
-
-
 def frame_of(session: SnowflakeConnection, sql: str) -> pl.DataFrame:
-    """The whole result, empty ones with their columns; for statements that bound their rows themselves."""
+    """The whole result; for statements that bound their rows themselves. An empty one has its columns, as text.
+
+    Snowflake narrows whole numbers by the values of each batch, so batches are brought to a common type.
+    """
     with _cursor(session) as cursor:
         cursor.execute(sql)
-        return cast("pl.DataFrame", pl.from_arrow(cursor.fetch_arrow_all(force_return_table=True)))
+        batches = [cast("pl.DataFrame", pl.from_arrow(batch)) for batch in cursor.fetch_arrow_batches()]
+        if not batches:
+            return pl.DataFrame(schema={column.name: pl.String for column in cursor.description})
+        return pl.concat(batches, how="vertical_relaxed")
 
 
 def one_row(session: SnowflakeConnection, sql: str) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from planhat_pipelines.snowflake.errors import KeyColumnError
-from planhat_pipelines.snowflake.query import frame_of, frames_of, one_row
+from planhat_pipelines.snowflake.query import frame_of, one_row
 from planhat_pipelines.snowflake.spans import Spans
 from planhat_pipelines.snowflake.tables import WHOLE_NUMBERS, Column, Table, quoted, resolve
 
@@ -100,8 +100,8 @@ class UsageTable:
     def rows(self, keys: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Rows by key, as they are now; one frame at least, which may be empty."""
         for at in range(0, len(keys), _KEYS_A_QUERY) or (0,):
-            some = ", ".join(str(int(key)) for key in keys[at : at + _KEYS_A_QUERY]) or "NULL"
-            yield self._frame(f"WHERE {self._key} IN ({some}) ORDER BY {self._key}")
+            some = ", ".join(str(int(key)) for key in keys[at : at + _KEYS_A_QUERY]) or "-1"
+            yield self._frame(f"WHERE {self._key} IN ({some}) ORDER BY {self._key}").drop(_KEY)
 
     @property
     def _key(self) -> str:
@@ -173,12 +173,12 @@ class UsageTable:
 
     def _repeated(self, low: int | None, high: int) -> KeyColumnError:
         above = "" if low is None else f"{self._key} > {low} AND "
-        keys = frames_of(
+        keys = frame_of(
             self.session,
             f"SELECT {self._key} FROM {self.table.sql} WHERE {above}{self._key} <= {high} "
             f"GROUP BY {self._key} HAVING COUNT(*) > 1 ORDER BY {self._key} LIMIT 5",
         )
-        named = ", ".join(str(key) for frame in keys for key in frame.to_series().to_list())
+        named = ", ".join(str(key) for key in keys.to_series())
         return KeyColumnError(
             f"{self.table}: the key {self.key_column.name} is not unique, for instance {named}. A usage row is "
             f"known by its key, so nothing of this window was sent and the cursor has not moved. Make the key "
