@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,16 @@ import duckdb
 from fakesnow import info_schema, macros
 from fakesnow.transforms import show
 
+from planhat_pipelines.sandbox.snowflake import catalogue
 from planhat_pipelines.sandbox.snowflake.bounded import Bounded
 from planhat_pipelines.sandbox.snowflake.clock import Clock
+from planhat_pipelines.sandbox.snowflake.names import TableName
+from planhat_pipelines.sandbox.snowflake.registry import Registry
+from planhat_pipelines.sandbox.snowflake.tracking import Tracker
 
 GLOBAL = "_fs_global"
 RESULTS_KEPT = 8
+STATEMENTS_KEPT = 10_000
 
 
 class Account:
@@ -28,6 +35,7 @@ class Account:
         self.folder = folder
         self.clock = Clock()
         self.lock = threading.RLock()
+        self.completed: dict[str, datetime] = Bounded(STATEMENTS_KEPT)
         self.results: dict[str, tuple[Any, ...]] = Bounded(RESULTS_KEPT)
         # sqlglot still writes arrow lambdas for DuckDB
         self.duckdb = duckdb.connect(":memory:", config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
@@ -35,12 +43,17 @@ class Account:
         self._attach(GLOBAL)
         self.duckdb.execute(info_schema.fs_global_creation_sql())
         self.duckdb.execute(show.fs_global_creation_sql())
+        self.registry = Registry(self.duckdb)
+        self.tracker = Tracker(self.duckdb, self.registry, self.clock)
+        self.duckdb.execute(catalogue.SHOW_TABLES)
         # for sessions that have no database yet
         self.duckdb.execute(macros.creation_sql("memory"))
         if folder:
             for file in sorted(folder.glob("*.db")):
                 if file.stem != GLOBAL:
                     self.open_database(file.stem)
+        # what was committed just before the server was killed
+        self.tracker.stamp(self.registry.tracked())
 
     def has_database(self, name: str) -> bool:
         """Whether a database of this name (upper case) exists."""
@@ -58,12 +71,29 @@ class Account:
         with self.duckdb.cursor() as cursor:
             cursor.execute(info_schema.per_db_creation_sql(name))
             cursor.execute(macros.creation_sql(name))
+            cursor.execute(catalogue.information_schema_tables(name))
             cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {name}.PUBLIC")
 
     def open_schema(self, database: str, schema: str) -> None:
         """Make a schema when it is not there."""
         with self.duckdb.cursor() as cursor:
             cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {database}.{schema}")
+
+    def remove_files(self, database: str) -> None:
+        """Remove the files of a database that was dropped."""
+        if self.folder:
+            for file in (f"{database}.db", f"{database}.db.wal"):
+                (self.folder / file).unlink(missing_ok=True)
+
+    def record_commit(self, tables: Iterable[TableName]) -> datetime:
+        """Note that a commit changed the rows of these tables; the commit's moment."""
+        with self.lock:
+            now = self.clock.now()
+            changed = list(tables)
+            self.tracker.stamp(changed, now)
+            for name in changed:
+                self.registry.change(name, changed=now)
+            return now
 
     def close(self) -> None:
         """Stop running statements and write everything to the files."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from fakesnow.conn import FakeSnowflakeConnection
@@ -43,6 +44,7 @@ class Connection(FakeSnowflakeConnection):
         self.session_id = uuid.uuid4().int >> 80
         self.last_query_id: str | None = None
         self.temporary_tables: dict[str, TableName] = {}
+        self.last_commit: datetime | None = None
         self.touched: set[TableName] = set()
         if database and account.has_database(database):
             self.use(database, schema or "PUBLIC")
@@ -60,6 +62,29 @@ class Connection(FakeSnowflakeConnection):
     @in_transaction.setter
     def in_transaction(self, value: bool) -> None:
         self._in_transaction = value
+
+    @property
+    def autocommits(self) -> bool:
+        """Whether every statement outside a transaction is one of its own."""
+        return self._autocommit
+
+    def autocommit(self, mode: bool) -> None:
+        """Switch autocommit; an open transaction is committed."""
+        super().autocommit(mode)
+        self.committed()
+
+    def commit_open(self) -> None:
+        """Commit the open transaction, if there is one, as Snowflake does before a definition statement."""
+        if self.in_transaction:
+            self.in_transaction = False
+            self._duck_conn.commit()
+            self.committed()
+
+    def committed(self) -> None:
+        """Note the commit on the tables that were changed in it."""
+        touched, self.touched = self.touched, set()
+        if touched:
+            self.last_commit = self.account.record_commit(touched)
 
     def use(self, database: str, schema: str) -> None:
         """Make this the session's database, and the schema its schema where it exists."""

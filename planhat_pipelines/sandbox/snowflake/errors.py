@@ -147,6 +147,11 @@ def problem(errno: int, sqlstate: str, text: str) -> ProgrammingError:
     return ProgrammingError(msg=text, errno=errno, sqlstate=sqlstate)
 
 
+def missing_object(name: str) -> ProgrammingError:
+    """The error for what is not there or not allowed; Snowflake does not tell which."""
+    return problem(2003, "42S02", f"{COMPILATION}Object '{name}' does not exist or not authorized.")
+
+
 def is_conflict(error: BaseException) -> bool:
     """Whether a statement lost against another transaction, so that running it again may succeed."""
     cause = error if isinstance(error, duckdb.Error) else error.__cause__

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from typing import Any
 
-from fakesnow.converter import from_binding
 from fakesnow.dialect import parse_one
 from fakesnow.rowtype import describe_as_rowtype
 from fakesnow.statement_type import DML_TYPE_IDS, statement_type_id
 
+from planhat_pipelines.sandbox.snowflake.bindings import bound_rows
 from planhat_pipelines.sandbox.snowflake.bounded import Bounded
 from planhat_pipelines.sandbox.snowflake.connection import Connection
 from planhat_pipelines.sandbox.snowflake.errors import as_snowflake_error, problem
@@ -49,74 +50,53 @@ class Session:
         except Exception as error:
             problem = as_snowflake_error(error)
             code = f"{problem.errno:06d}"
-            data = {"errorCode": code, "sqlState": problem.sqlstate, "queryId": cursor.sfqid}
+            data = {"errorCode": code, "sqlState": problem.sqlstate, "queryId": str(uuid.uuid4())}
             return {"data": data, "code": code, "message": problem.raw_msg, "success": False}
         return {"data": data, "code": None, "message": None, "success": True}
 
     def _run(self, cursor: Any, sql: str, body: dict[str, Any]) -> dict[str, Any]:
-        type_id = statement_type_id(parse_one(sql))
         if body.get("describeOnly"):
-            return self._described(cursor, sql, type_id)
-        rows = _bound_rows(body.get("bindings") or {})
+            return self._described(cursor, sql)
+        rows = bound_rows(body.get("bindings") or {})
         total = 0
         for row in rows:
             cursor.execute(sql, binding_params=row)
             total += cursor.rowcount or 0
         if cursor.upload:
             return cursor.upload
-        return self._result(cursor, type_id, total if len(rows) > 1 else None)
+        return self._result(cursor, total if len(rows) > 1 else None)
 
-    def _described(self, cursor: Any, sql: str, type_id: int) -> dict[str, Any]:
+    def _described(self, cursor: Any, sql: str) -> dict[str, Any]:
         described = cursor.describe_only(sql)
         if described is None:
             raise problem(2, "0A000", "Unsupported feature: describe this statement without running it")
-        return self._envelope(cursor, type_id) | {
+        return self._envelope(cursor) | {
+            "statementTypeId": statement_type_id(parse_one(sql)),
             "rowtype": describe_as_rowtype(described),
             "total": 0,
             "queryResultFormat": "arrow",
             "rowsetBase64": "",
         }
 
-    def _result(self, cursor: Any, type_id: int, batch_total: int | None) -> dict[str, Any]:
+    def _result(self, cursor: Any, batch_total: int | None) -> dict[str, Any]:
         rowtype = describe_as_rowtype(cursor.columns)
         table = cursor.table
         if batch_total is not None:
             rows: dict[str, Any] = {"queryResultFormat": "json", "rowset": [[str(batch_total)]]}
-        elif type_id in DML_TYPE_IDS:
+        elif cursor.type_id in DML_TYPE_IDS:
             rows = json_rows(table)
         else:
             rows = arrow_rows(table, rowtype)
-        return self._envelope(cursor, type_id) | {"rowtype": rowtype, "total": table.num_rows} | rows
+        return self._envelope(cursor) | {"rowtype": rowtype, "total": table.num_rows} | rows
 
-    def _envelope(self, cursor: Any, type_id: int) -> dict[str, Any]:
+    def _envelope(self, cursor: Any) -> dict[str, Any]:
         connection = self.connection
         return {
             "parameters": [{"name": "TIMEZONE", "value": "Etc/UTC"}],
             "queryId": cursor.sfqid,
-            "statementTypeId": type_id,
+            "statementTypeId": cursor.type_id,
             "finalDatabaseName": connection.database,
             "finalSchemaName": connection.schema,
             "finalWarehouseName": connection.warehouse,
             "finalRoleName": connection.role,
         }
-
-
-def _bound_rows(bindings: dict[str, Any]) -> list[Any]:
-    """The parameter sets of a request: none, one, or one per row of an array binding."""
-    if not bindings:
-        return [None]
-    if not all(key.isdigit() for key in bindings):
-        return [{name: _value(binding) for name, binding in bindings.items()}]
-    columns = [bindings[str(position)] for position in range(1, len(bindings) + 1)]
-    if not any(isinstance(column["value"], list) for column in columns):
-        return [[_value(column) for column in columns]]
-    return list(
-        zip(
-            *([_value({**column, "value": item}) for item in column["value"]] for column in columns),
-            strict=True,
-        )
-    )
-
-
-def _value(binding: dict[str, Any]) -> Any:
-    return None if binding["value"] is None else from_binding(binding)

@@ -9,7 +9,8 @@ from fakesnow.transforms import SUCCESS_NOP
 from sqlglot import Expr, exp
 
 from planhat_pipelines.sandbox.snowflake.connection import Connection
-from planhat_pipelines.sandbox.snowflake.names import folded
+from planhat_pipelines.sandbox.snowflake.errors import missing_object
+from planhat_pipelines.sandbox.snowflake.names import folded, table_name
 
 OWN_PARAMETERS = {"AUTOCOMMIT", "QUOTED_IDENTIFIERS_IGNORE_CASE"}
 """Session parameters fakesnow acts upon; all others are kept as text and have no effect."""
@@ -55,6 +56,19 @@ def drop_keys(create: exp.Create) -> None:
     for column in kept:
         if isinstance(column, exp.ColumnDef):
             _drop_column_keys(column, folded(column.this) in primary)
+
+
+def unqualify(expression: Expr, connection: Connection) -> None:
+    """Name temporary tables without their schema, which is how DuckDB knows them."""
+    creates = isinstance(expression, exp.Create) and expression.find(exp.TemporaryProperty)
+    new = expression.find(exp.Table) if creates else None
+    for table in expression.find_all(exp.Table):
+        if not isinstance(table.this, exp.Identifier) or not table.args.get("db"):
+            continue
+        name = table_name(table, connection.database, connection.schema)
+        if table is new or connection.temporary_tables.get(name.table) == name:
+            table.set("db", None)
+            table.set("catalog", None)
 
 
 def drop_metadata_of_temporary_table(expression: Expr) -> None:
@@ -129,11 +143,24 @@ def _drop_column_keys(column: exp.ColumnDef, primary: bool) -> None:
 
 def _answered(node: Expr, connection: Connection) -> Expr:
     """A session function as the literal it answers."""
+    if isinstance(node, exp.Anonymous) and node.name.upper() == "SYSTEM$LAST_CHANGE_COMMIT_TIME":
+        return exp.Literal.number(_last_change(node, connection))
     answer = ANSWERS.get(type(node)) or (isinstance(node, exp.Anonymous) and NAMED.get(node.name.upper()))
     if not answer:
         return node
     value = answer(connection)
     return exp.Null() if value is None else exp.Literal.string(str(value))
+
+
+def _last_change(call: exp.Anonymous, connection: Connection) -> int:
+    """A number that grows with each commit that changes the table named by the only argument."""
+    argument = call.expressions[0].name if call.expressions else ""
+    table = exp.to_table(argument, dialect="snowflake")
+    name = table_name(table, connection.database, connection.schema)
+    facts = connection.account.registry.get(name)
+    if facts is None:
+        raise missing_object(str(name))
+    return int(facts.changed.timestamp() * 1_000_000) * 1000
 
 
 ANSWERS: dict[type[Expr], Callable[[Connection], Any]] = {
