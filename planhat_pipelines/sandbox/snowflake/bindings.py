@@ -12,6 +12,9 @@ from sqlglot import TokenType
 
 from planhat_pipelines.sandbox.snowflake.errors import problem
 
+MARKS = {TokenType.PLACEHOLDER, TokenType.QDCOLON}
+"""A question mark by itself or before a cast, which sqlglot reads as one token `?::`."""
+
 
 def bound_rows(bindings: dict[str, Any]) -> list[Any]:
     """The parameter sets of a request: none, one, or one per row of an array binding."""
@@ -27,16 +30,14 @@ def bound_rows(bindings: dict[str, Any]) -> list[Any]:
 
 def with_literals(sql: str, values: list[Any]) -> str:
     """The statement with each question mark replaced by its value as a literal."""
-    marks = [
-        token for token in sqlglot.tokenize(sql, read="snowflake") if token.token_type == TokenType.PLACEHOLDER
-    ]
+    marks = [token.start for token in sqlglot.tokenize(sql, read="snowflake") if token.token_type in MARKS]
     if len(marks) != len(values):
         raise problem(2049, "42601", f"{len(marks)} bind variables in the statement, {len(values)} values given")
     pieces: list[str] = []
     at = 0
-    for token, value in zip(marks, values, strict=True):
-        pieces += [sql[at : token.start], literal(value)]
-        at = token.end + 1
+    for mark, value in zip(marks, values, strict=True):
+        pieces += [sql[at:mark], literal(value)]
+        at = mark + 1
     return "".join([*pieces, sql[at:]])
 
 
