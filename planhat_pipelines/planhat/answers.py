@@ -43,6 +43,7 @@ class Answer:
     unchanged: int
     errors: tuple[Complaint, ...] = ()
     permission_errors: tuple[Complaint, ...] = ()
+    documented: bool = False  # the body is Planhat's own object, with counts to be believed
     _inserts: Sequence[Row] = field(default=(), repr=False)
     _updates: Sequence[Row] = field(default=(), repr=False)
 
@@ -114,12 +115,18 @@ def received(reply: Reply) -> tuple[str, ...]:
 def _documented(status: int, body: Row, sent: int) -> Answer:
     inserts, updates = _records(body.get("insertsKeys")), _records(body.get("updatesKeys"))
     created, updated, unchanged = (_count(body.get(key)) for key in _COUNTERS)
+    created = len(inserts) if created is None else created
+    updated = len(updates) if updated is None else updated
+    unchanged = unchanged or 0
+    if created + updated + unchanged > sent:
+        raise ValueError("a count of more items than were sent")
     return Answer(
         status,
         sent,
-        len(inserts) if created is None else created,
-        len(updates) if updated is None else updated,
-        unchanged or 0,
+        created,
+        updated,
+        unchanged,
+        documented=True,
         errors=tuple(c for key in _ERRORS for c in _complaints(body.get(key))),
         permission_errors=_complaints(body.get("permissionErrors")),
         _inserts=inserts,
@@ -154,5 +161,6 @@ def _complaint(value: Any) -> Complaint:
         return Complaint(masked(text(value) or "")[:300], {})
     found = cast("Row", value)
     words = next((found[key] for key in _WORDS if isinstance(found.get(key), str)), None) or text(found)
-    keys = {key: named for key in (*_KEYS, "email") if (named := text(found.get(key)))}
+    places = (found, *(cast("Row", value) for value in found.values() if isinstance(value, dict)))
+    keys = {key: named for place in places for key in (*_KEYS, "email") if (named := text(place.get(key)))}
     return Complaint(masked(str(words))[:300], keys)
