@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Points = npt.NDArray[np.uint64]
 """Fingerprints of metric points."""
 
-Keys = Sequence[str] | pl.Series
+Keys: TypeAlias = Union[Sequence[str], "pl.Series"]
 """Row keys as the caller has them: a column of text or a list."""
 
 
 def keys_json(keys: Keys) -> str:
     """The keys as a JSON array: any text survives, line breaks in a key included."""
-    texts = keys.to_list() if isinstance(keys, pl.Series) else list(keys)
+    texts = list(keys) if isinstance(keys, Sequence) else keys.to_list()
     return json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -181,7 +181,7 @@ def _what_failed(error: DBAPIError) -> str:
         if code.startswith(start):
             return f"{sentence} ({code})"
     reason = str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
-    return f"could not be used: {reason}"
+    return f"could not be used: {reason}. Check its address, the sign-in and that it runs"
 
 
 _CAUSES = {
