@@ -36,15 +36,10 @@ def explain(document: Document, spec: type[BaseModel], error: ValidationError) -
     return _explain(document, spec, errors, ("attributes",))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean 'column'?`, or nothing when no known word is near."""
-    near = _nearest(word, known)
-    return f"did you mean '{near}'?" if near else ""
-
-
-def _nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that `word` most likely means; None when none is near."""
     by_lower = {each.lower(): each for each in known}
-    near = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=0.7)
     return by_lower[near[0]] if near else None
 
 
@@ -70,7 +65,7 @@ def _union(
     document: Document, hint: Any, members: tuple[Any, ...], errors: _Errors, place: Place
 ) -> list[Problem]:
     """Only the errors of the form the writer most likely meant: the one with the fewest mistakes."""
-    if not isinstance(document.at(place), dict | list):
+    if all(len(rest) == 1 for rest, _ in errors):  # no form got as far as looking inside
         return [_wrong_type(document, hint, place)]
     branches = list(_by_first(errors).values())  # in the order of the members, as each must have failed
     return min(
@@ -90,7 +85,7 @@ def _model(document: Document, model: type[BaseModel], errors: _Errors, place: P
     problems: list[Problem] = []
     for key, below in groups.items():
         if key not in fields:
-            near = _nearest(str(key), [name for name in fields if not written or name not in written])
+            near = nearest(str(key), [name for name in fields if not written or name not in written])
             if near in missing:
                 missing.remove(near)  # one mistake, not two
             cure = f"did you mean '{near}'?" if near else f"the keys here are {', '.join(fields)}"
@@ -115,7 +110,10 @@ def _leaf(document: Document, hint: Any, error: ErrorDetails, place: Place) -> P
     if kind == "literal_error" and isinstance(value, str):
         options = [str(option) for option in get_args(core)]
         what = f"{shown(value)} is not one of {', '.join(options)}"
-        return document.problem(place, what, did_you_mean(value, options) or "write one of these words")
+        near = nearest(value, options)
+        return document.problem(
+            place, what, f"did you mean '{near}'?" if near else "write one of these words"
+        )
     if kind.endswith(("_type", "_parsing", "_from_float")) or kind == "literal_error":
         return _wrong_type(document, hint, place)
     what = printable(error["msg"].removeprefix("Value error, "))

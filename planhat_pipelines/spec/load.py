@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from planhat_pipelines.spec.explain import did_you_mean, explain
+from planhat_pipelines.spec.explain import explain, nearest
 from planhat_pipelines.spec.kinds import KINDS, AnySpec
 from planhat_pipelines.spec.positions import MAX_BYTES, Document, Problem, parse, printable, shown
 
@@ -55,12 +55,13 @@ def load(folder: Path) -> Loaded:
         documents, unread = _read(file)
         problems += unread
         for document in documents:
-            found = [*document.flaws, *_repeated_name(document, folder, names)]
+            found = _repeated_name(document, folder, names)
             spec = _spec(document, found)
-            if spec and not found:
+            if spec and not found and not document.flaws:
                 line = document.marks[()].value[0]
                 syncs.append(Declared(document.value["type"], spec, file, line))
-            problems += found
+            holes = {(flaw.line, flaw.column) for flaw in document.flaws}  # already explained
+            problems += [*document.flaws, *(each for each in found if (each.line, each.column) not in holes)]
     once = {(problem.file, problem.line, problem.column, problem.what): problem for problem in problems}
     return Loaded(tuple(syncs), tuple(sorted(once.values())))
 
@@ -149,21 +150,25 @@ def _spec(document: Document, problems: list[Problem]) -> AnySpec | None:
         problems.append(document.problem((), what, cure))
         return None
     content = cast("dict[str, Any]", value)
-    kind = _kind(document, content, problems)
-    known = kind.model_fields if kind else {}
-    for key in content.keys() - set(_KEYS):
-        near = did_you_mean(key, [known_key for known_key in _KEYS if known_key not in content])
-        below = f"indent it by two spaces, below `attributes:`, as {shown(key)} is part of the sync"
-        cure = near or (below if key in known else f"the keys here are {', '.join(_KEYS)}")
+    name, attributes = content.get("type"), content.get("attributes")
+    kind = KINDS.get(name) if isinstance(name, str) else None
+    left = [key for key in _KEYS if key not in content]
+    meant = {key: nearest(key, left) for key in content if key not in _KEYS}
+    for key, near in meant.items():
+        cure = f"did you mean '{near}'?" if near else f"the keys here are {', '.join(_KEYS)}"
+        if kind and key in kind.model_fields:
+            cure = f"indent it by two spaces, below `attributes:`, as {shown(key)} is part of the sync"
         problems.append(document.problem((key,), f"unknown key {shown(key)}", cure, at_key=True))
     if kind is None:
+        if "type" not in meant.values():  # one mistake, not two
+            problems.append(document.problem(("type",), *_no_kind(content)))
         return None
-    attributes = content.get("attributes")
     if attributes is None:
         needed = ", ".join(name for name, field in kind.model_fields.items() if field.is_required())
         what = "nothing stands below `attributes:`" if "attributes" in content else "`attributes:` is missing"
         cure = f"write below it, indented by two spaces, at least {needed}"
-        problems.append(document.problem(("attributes",), what, cure, at_key=True))
+        if "attributes" not in meant.values():
+            problems.append(document.problem(("attributes",), what, cure, at_key=True))
         return None
     try:
         return kind.model_validate(attributes)
@@ -172,17 +177,12 @@ def _spec(document: Document, problems: list[Problem]) -> AnySpec | None:
         return None
 
 
-def _kind(document: Document, content: dict[str, Any], problems: list[Problem]) -> type[AnySpec] | None:
-    name = content.get("type")
-    if isinstance(name, str) and name in KINDS:
-        return KINDS[name]
-    known = ", ".join(KINDS)
+def _no_kind(content: dict[str, Any]) -> tuple[str, str]:
+    """What is wrong with `type:`, and the cure."""
+    name, known = content.get("type"), ", ".join(KINDS)
     if "type" not in content:
-        what, cure = "`type:` is missing", f"say what kind of sync this is: {known}"
-    elif isinstance(name, str):
-        what = f"unknown type {shown(name)}"
-        cure = did_you_mean(name, list(KINDS)) or f"write one of {known}"
-    else:
-        what, cure = "`type:` must be the name of a kind of sync", f"write one of {known}"
-    problems.append(document.problem(("type",), what, cure))
-    return None
+        return "`type:` is missing", f"say what kind of sync this is: {known}"
+    if not isinstance(name, str):
+        return "`type:` must be the name of a kind of sync", f"write one of {known}"
+    near = nearest(name, KINDS)
+    return f"unknown type {shown(name)}", f"did you mean '{near}'?" if near else f"write one of {known}"

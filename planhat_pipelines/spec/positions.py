@@ -134,7 +134,7 @@ def _chunks(text: str) -> Iterator[tuple[int, str]]:
 
 
 class _Budget:
-    """How many values a file may still have, aliases counted each time they are used."""
+    """How many keys and values a file may still have, aliases counted each time they are used."""
 
     def __init__(self) -> None:
         self.left = MAX_VALUES
@@ -145,7 +145,7 @@ class _Budget:
         if depth > MAX_DEPTH:
             raise Refused(line, column, f"nested deeper than {MAX_DEPTH} levels", "take the nesting apart")
         if self.left < 0:
-            what = f"more than {MAX_VALUES:,} values in one file, counting each use of an alias"
+            what = f"more than {MAX_VALUES:,} keys and values in one file, counting each use of an alias"
             raise Refused(line, column, what, "spread the syncs over several folders")
 
 
@@ -199,23 +199,30 @@ class _Loader(yaml.SafeLoader):
             return values
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, place)
-        self._flaw(node, place, f"the tag {shown(node.tag)} has no meaning here", "take the tag away")
+        self._refuse_tag(node, place)
         return None
+
+    def _refuse_tag(self, node: yaml.Node, place: Place) -> None:
+        tag = node.tag.replace(_TAG, "!!")
+        self._flaw(node, place, f"the tag {shown(tag)} has no meaning here", "take the tag away")
 
     def _mark(self, place: Place, key: yaml.Node, value: yaml.Node) -> None:
         text = value.value if isinstance(value, yaml.ScalarNode) else None
         self._marks[place] = Mark(self._position(key), self._position(value), text)
 
     def _scalar(self, node: yaml.ScalarNode, place: Place) -> Any:
-        text = node.value
+        text = cast("str", node.value)
         if node.tag == _TAG + "str":
             if any("\ud800" <= char <= "\udfff" for char in text):
                 self._flaw(node, place, "half a character (a lone surrogate)", "write the character itself")
                 return None
             return text
+        if node.tag not in _PLAIN:
+            self._refuse_tag(node, place)
+            return None
         try:
-            if node.tag in _PLAIN and len(text) <= _LONGEST_NUMBER:
-                return self.construct_object(node)
+            if len(text) <= _LONGEST_NUMBER:
+                return cast("object", self.construct_object(node))
         except (ValueError, LookupError):
             pass
         self._flaw(node, place, f"{shown(text)} cannot be read as a number or yes/no", _QUOTE)
@@ -261,4 +268,4 @@ class _Loader(yaml.SafeLoader):
 
 
 def _listed(node: yaml.Node) -> list[yaml.Node]:
-    return cast("list[yaml.Node]", node.value) if isinstance(node, yaml.SequenceNode) else [node]
+    return cast("list[yaml.Node]", node.value if isinstance(node, yaml.SequenceNode) else [node])
