@@ -1,0 +1,5 @@
+"""The names users type as `type:` in a defs.yaml."""
+
+from planhat_pipelines.components.snowflake_usage import SnowflakeUsage
+
+__all__ = ["SnowflakeUsage"]

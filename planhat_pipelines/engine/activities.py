@@ -14,8 +14,9 @@ from planhat_pipelines.mapping.activities import ActivitiesMapping
 from planhat_pipelines.mapping.columns import ROW
 from planhat_pipelines.mapping.encode import activity_body
 from planhat_pipelines.mapping.targets import Mapped, known_targets
-from planhat_pipelines.planhat import Planhat, targets
 from planhat_pipelines.planhat.catalogue import model
+from planhat_pipelines.planhat.client import Planhat
+from planhat_pipelines.planhat.lookups import targets
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,8 +57,8 @@ class ActivitiesDestination:
             yield Parcel(body=activity_body(part), items=part.height, rows=part[ROW])
 
     def send(self, parcel: Parcel) -> Receipt:
-        self.planhat.activities(parcel.body)
-        return Receipt({"submitted": len(parcel.rows)})
+        said = self.planhat.activities(parcel.body)
+        return Receipt({"submitted": len(parcel.rows)}, said=said)
 
     def found(self, batch: Batch, earlier: NDArray[np.uint64], ready: pl.DataFrame) -> Found:
         raise TypeError("Planhat cannot be asked which activities it holds")

@@ -12,7 +12,7 @@ from planhat_pipelines.engine.report import Report
 from planhat_pipelines.ledger import Batch, Claim, Intent, NewParked, NewRejection
 from planhat_pipelines.mapping.columns import ROW
 from planhat_pipelines.mapping.targets import Mapped
-from planhat_pipelines.planhat import Doubt, PlanhatError
+from planhat_pipelines.planhat.errors import Doubt, PlanhatError
 
 _QUIET = 5.0  # seconds between two lines of progress
 _PATIENCE = 3  # unclear answers in a row, after which the run gives up and the next one goes on
@@ -100,6 +100,8 @@ class Delivery:
         )
         self.report.count(receipt.counts)
         self.report.refuse(receipt.refusals)
+        for words in receipt.said:
+            self.log(f"{self.report.sync}: Planhat took the batch and said: {words}")
 
     def _progress(self) -> None:
         if time.monotonic() - self._said >= _QUIET:

@@ -77,7 +77,9 @@ class Doubts:
                 f"{report.sync}: waiting {self.patience - age:.0f} s until Planhat shows what it took"
             )
             self.sleep(self.patience - age)
-        ready = self.delivery.destination.map(pl.concat(self.source.rows(batch.rows), how="vertical_relaxed")).ready
+        ready = self.delivery.destination.map(
+            pl.concat(self.source.rows(batch.rows), how="vertical_relaxed")
+        ).ready
         earlier = self.ledger.fingerprints(
             batch.dimensions, batch.first_day or 0, batch.last_day or 0, excluding=[batch.id]
         )

@@ -15,8 +15,9 @@ from planhat_pipelines.mapping.encode import metric_body
 from planhat_pipelines.mapping.fingerprint import point_fingerprints
 from planhat_pipelines.mapping.metrics import MetricsMapping
 from planhat_pipelines.mapping.targets import Mapped, known_targets
-from planhat_pipelines.planhat import Planhat, targets
 from planhat_pipelines.planhat.catalogue import Model, model
+from planhat_pipelines.planhat.client import Planhat
+from planhat_pipelines.planhat.lookups import points, targets
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,8 +67,8 @@ class MetricsDestination:
             yield _parcel(self.mapping.points(part, self._model.parent), part[ROW])
 
     def send(self, parcel: Parcel) -> Receipt:
-        self.planhat.metrics(parcel.body)
-        return Receipt({"submitted": len(parcel.rows)})
+        said = self.planhat.metrics(parcel.body)
+        return Receipt({"submitted": len(parcel.rows)}, said=said)
 
     def found(self, batch: Batch, earlier: NDArray[np.uint64], ready: pl.DataFrame) -> Found:
         sent = _tally(batch.points)
@@ -104,7 +105,7 @@ class MetricsDestination:
     def _read_back(self, batch: Batch) -> pl.DataFrame:
         """The points Planhat holds for the batch's metrics and days, with external ids as targets."""
         first, last = batch.first_day or 0, batch.last_day or 0
-        held = pl.concat([self.planhat.points(name, first, last) for name in batch.dimensions])
+        held = pl.concat([points(self.planhat, name, first, last) for name in batch.dimensions])
         external = self._records.select(pl.col("_id").alias("target"), "externalId")
         return (
             held.filter(pl.col("model") == self._model.parent)

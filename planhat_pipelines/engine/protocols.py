@@ -95,6 +95,7 @@ class Receipt:
 
     counts: Mapping[Verdict, int]
     refusals: Sequence[Refusal] = ()
+    said: Sequence[str] = ()  # complaints of Planhat that name no row
 
 
 @dataclass(frozen=True, slots=True)

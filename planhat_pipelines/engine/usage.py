@@ -15,7 +15,7 @@ from planhat_pipelines.mapping.activities import ActivitiesMapping
 from planhat_pipelines.mapping.columns import ROW, Cell
 from planhat_pipelines.mapping.metrics import MetricsMapping
 from planhat_pipelines.mapping.targets import TargetCell
-from planhat_pipelines.planhat import Planhat
+from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.snowflake.tables import Table
 from planhat_pipelines.snowflake.usage import UsageTable
 from planhat_pipelines.spec.base import Column, Constant, table_parts

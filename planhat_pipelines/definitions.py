@@ -1,0 +1,32 @@
+"""The code location: the syncs under defs/, what they read, and the resources they sign in with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dagster as dg
+from dagster.components.core.component_tree import ComponentTree
+
+from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, SnowflakeSignIn
+from planhat_pipelines.orchestration.sources import external_sources
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """All definitions. The folder is loaded by its tree: load_from_defs_folder would also import every installed
+    integration library, to list its components, in each run."""
+    folder = Path(os.environ.get("PLANHAT_PIPELINES_DEFS", Path(__file__).parent / "defs"))
+    synced = ComponentTree.for_project(folder).build_defs_at_path(folder)
+    return dg.Definitions.merge(
+        synced,
+        dg.Definitions(
+            assets=external_sources(synced),
+            resources={
+                "snowflake": SnowflakeSignIn(),
+                "planhat": PlanhatTenant(),
+                "ledger": LedgerDatabase(),
+            },
+            executor=dg.in_process_executor,
+        ),
+    )

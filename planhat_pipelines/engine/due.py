@@ -1,0 +1,35 @@
+"""Whether a tick should start a run at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from planhat_pipelines.engine.protocols import Source
+from planhat_pipelines.ledger import Ledger
+
+_TRY_PARKED_EVERY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The answer, and why, in words for the person who reads the tick."""
+
+    run: bool
+    why: str
+
+
+def due(sync: str, source: Source, ledger: Ledger) -> Due:
+    """A run is due when the source moved, when an earlier run left work, or when parked rows may go by now."""
+    if ledger.batches(sync, "intended") or ledger.open_window(sync):
+        return Due(True, "an earlier run left work unfinished")
+    cursor = ledger.cursor(sync)
+    if source.changed(cursor.value):
+        return Due(True, "the source has changed")
+    parked = ledger.parked(sync)
+    tried = [each.tried_at or each.since for each in parked]
+    if tried and datetime.now(UTC) - min(tried) >= _TRY_PARKED_EVERY:
+        return Due(True, f"{len(parked)} parked rows are looked up again")
+    since = f" since {cursor.moved_at:%Y-%m-%d %H:%M} UTC" if cursor.moved_at else ""
+    waiting = f"; {len(parked)} rows are parked" if parked else ""
+    return Due(False, f"nothing new in the source{since}{waiting}")

@@ -1,0 +1,89 @@
+"""Sign-in from environment variables: the one place that knows their names.
+
+Snowflake   SNOWFLAKE_ACCOUNT, SNOWFLAKE_USER and one way in: SNOWFLAKE_PRIVATE_KEY_FILE or SNOWFLAKE_PRIVATE_KEY (with
+            SNOWFLAKE_PRIVATE_KEY_PASSPHRASE), SNOWFLAKE_TOKEN (with SNOWFLAKE_TOKEN_KIND, oauth or programmatic) or
+            SNOWFLAKE_PASSWORD; SNOWFLAKE_ROLE, _WAREHOUSE, _DATABASE, _SCHEMA, _QUERY_TAG, _LOGIN_TIMEOUT,
+            _NETWORK_TIMEOUT, _STATEMENT_TIMEOUT (seconds), _HOST, _PORT, _PROTOCOL.
+Planhat     PLANHAT_TOKEN, PLANHAT_TENANT, PLANHAT_API_URL, PLANHAT_ANALYTICS_URL.
+Ledger      PLANHAT_LEDGER_URL; without it a SQLite file in the home folder.
+Doubt       PLANHAT_READ_BACK_SECONDS: how long Planhat may take to show a metric point it took (assumption: 120).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from planhat_pipelines.ledger import Ledger
+from planhat_pipelines.ledger.budget import Budget
+from planhat_pipelines.planhat.account import Account
+from planhat_pipelines.planhat.client import Planhat
+from planhat_pipelines.snowflake.account import SnowflakeAccount
+
+_NUMBERS = {"port", "login_timeout", "network_timeout", "statement_timeout"}
+
+
+class NotConfigured(Exception):
+    """A variable that is needed is not set, or says something that cannot be. Permanent."""
+
+
+def snowflake_account(environment: Mapping[str, str], **given: Any) -> SnowflakeAccount:
+    """The Snowflake account of the environment; what is given goes first. Raises NotConfigured."""
+    values = dict(given)
+    for field in dataclasses.fields(SnowflakeAccount):
+        variable = f"SNOWFLAKE_{field.name.upper()}"
+        if field.name not in values and environment.get(variable):
+            values[field.name] = (
+                _number(variable, environment) if field.name in _NUMBERS else environment[variable]
+            )
+    for needed in ("account", "user"):
+        if needed not in values:
+            raise NotConfigured(
+                f"SNOWFLAKE_{needed.upper()} is not set: it says which Snowflake {needed} to use."
+            )
+    return SnowflakeAccount(**values)
+
+
+def planhat_account(environment: Mapping[str, str], **given: Any) -> Account:
+    """The Planhat tenant of the environment; what is given goes first. Raises NotConfigured."""
+    values = dict(given)
+    for name in ("token", "tenant", "api_url", "analytics_url"):
+        if name not in values and environment.get(f"PLANHAT_{name.upper()}"):
+            values[name] = environment[f"PLANHAT_{name.upper()}"]
+    if "token" not in values:
+        raise NotConfigured(
+            "PLANHAT_TOKEN is not set: it is the API access token of a Private App in Planhat."
+        )
+    try:
+        return Account(**values)
+    except ValueError as error:
+        raise NotConfigured(f"Planhat: {error}") from None
+
+
+def open_planhat(account: Account, ledger: Ledger) -> Planhat:
+    """A client whose calls keep to the budget that all processes on this ledger share."""
+    return Planhat(account, budget=Budget(ledger, account.api_url))
+
+
+def open_ledger(environment: Mapping[str, str]) -> Ledger:
+    """The ledger of the environment, made when it is not there yet."""
+    if url := environment.get("PLANHAT_LEDGER_URL"):
+        return Ledger.open(url)
+    folder = Path.home() / ".planhat_pipelines"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return Ledger.open(f"sqlite:///{folder / 'ledger.db'}")
+
+
+def read_back_seconds(environment: Mapping[str, str]) -> float:
+    """How long a metric point may take until Planhat shows it."""
+    variable = "PLANHAT_READ_BACK_SECONDS"
+    return float(_number(variable, environment)) if environment.get(variable) else 120.0
+
+
+def _number(variable: str, environment: Mapping[str, str]) -> int:
+    try:
+        return int(environment[variable])
+    except ValueError:
+        raise NotConfigured(f"{variable} has to be a whole number, not {environment[variable]!r}.") from None

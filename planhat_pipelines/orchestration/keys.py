@@ -1,0 +1,17 @@
+"""Asset keys. They are identity: a key that changes loses its history, so they follow from permanent names."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from planhat_pipelines.snowflake.tables import Table
+
+
+def snowflake_table(table: Table) -> dg.AssetKey:
+    """The upstream asset of a table or view."""
+    return dg.AssetKey(["snowflake", table.database, table.schema, table.name])
+
+
+def planhat(kind: str, sync: str) -> dg.AssetKey:
+    """The downstream asset of a sync; `kind` is metrics, activities or a model's name."""
+    return dg.AssetKey(["planhat", kind, sync])

@@ -1,0 +1,111 @@
+"""Sign-in to Snowflake and Planhat, and the ledger, as Dagster resources.
+
+They hold credentials and open connections, nothing else. A field that is left out is read from the environment when
+a run starts (the names are in engine/environment.py), so that loading code needs no secret and keeps none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from planhat_pipelines.engine.environment import (
+    open_ledger,
+    open_planhat,
+    planhat_account,
+    read_back_seconds,
+    snowflake_account,
+)
+
+if TYPE_CHECKING:
+    from dagster_snowflake import SnowflakeResource
+    from snowflake.connector import SnowflakeConnection
+
+    from planhat_pipelines.ledger import Ledger
+    from planhat_pipelines.planhat.client import Planhat
+
+
+class SnowflakeSignIn(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """A Snowflake user. Give a secret as EnvVar, or leave all out and set SNOWFLAKE_... variables."""
+
+    account: str | None = Field(
+        default=None, description="Account identifier, for instance myorg-account123."
+    )
+    user: str | None = None
+    role: str | None = None
+    warehouse: str | None = None
+    database: str | None = None
+    private_key_file: str | None = Field(default=None, description="PEM file, encrypted or not.")
+    private_key: str | None = Field(default=None, description="PEM text, encrypted or not.")
+    private_key_passphrase: str | None = None
+    token: str | None = None
+    token_kind: str | None = Field(default=None, description="oauth or programmatic.")
+    password: str | None = Field(default=None, description="For service users a programmatic access token.")
+    query_tag: str | None = None
+
+    @contextmanager
+    def connection(self) -> Generator[SnowflakeConnection]:
+        """A session, closed at the end whatever happens."""
+        with snowflake_account(os.environ, **_given(self)).connection() as session:
+            yield session
+
+    def dagster_snowflake(self) -> SnowflakeResource:
+        """The same sign-in as dagster-snowflake's own resource, for assets of your own that want it. Importing it
+        costs several seconds of CPU, so syncs use the plain connector."""
+        from dagster_snowflake import SnowflakeResource
+
+        arguments = snowflake_account(os.environ, **_given(self)).connect_args()
+        known = {
+            name: arguments.pop(name) for name in list(arguments) if name in SnowflakeResource.model_fields
+        }
+        known.pop("private_key", None)
+        return SnowflakeResource(**known, additional_snowflake_connection_args=arguments)
+
+
+class PlanhatTenant(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """A Planhat tenant: the token of a Private App, the tenant token, and the hosts of its region."""
+
+    token: str | None = None
+    tenant: str | None = Field(default=None, description="Tenant token (UUID), for metrics and activities.")
+    api_url: str | None = Field(default=None, description="For instance https://api-us3.planhat.com.")
+    analytics_url: str | None = None
+    read_back_seconds: float | None = Field(
+        default=None,
+        description="How long Planhat may take to show a metric point it took; 120 when left out.",
+    )
+
+    @contextmanager
+    def client(self, ledger: Ledger) -> Generator[Planhat]:
+        """A client that keeps to the budget all runs on this ledger share."""
+        given = {name: value for name, value in _given(self).items() if name != "read_back_seconds"}
+        with open_planhat(planhat_account(os.environ, **given), ledger) as client:
+            yield client
+
+    @property
+    def patience(self) -> float:
+        """Seconds to wait before asking what became of a doubtful batch."""
+        return self.read_back_seconds if self.read_back_seconds is not None else read_back_seconds(os.environ)
+
+
+class LedgerDatabase(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The ledger: SQLite for one machine, Postgres for several."""
+
+    url: str | None = Field(default=None, description="sqlite:///file or postgresql+psycopg://...")
+
+    @contextmanager
+    def open(self) -> Generator[Ledger]:
+        """The ledger, closed at the end."""
+        with open_ledger(
+            {**os.environ, "PLANHAT_LEDGER_URL": self.url} if self.url else os.environ
+        ) as ledger:
+            yield ledger
+
+
+def _given(resource: dg.ConfigurableResource[Any]) -> dict[str, Any]:
+    fields = type(resource).model_fields
+    return {name: value for name in fields if (value := getattr(resource, name)) is not None}

@@ -1,0 +1,89 @@
+"""What people see of a sync in Dagster: mapping tables, column schemas and lineage, counts, masked samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import dagster as dg
+
+from planhat_pipelines.engine.report import VERDICTS, Report
+from planhat_pipelines.engine.usage import Line
+
+
+def mapping_table(lines: Iterable[Line], table: str) -> dg.MarkdownMetadataValue:
+    """Source column to Planhat field, readable before the first run."""
+    rows = [f"| `{line.field}` | {_from(line, table)} | {line.how} |" for line in lines]
+    return dg.MetadataValue.md("\n".join(["| Planhat field | from | as |", "| --- | --- | --- |", *rows]))
+
+
+def column_schema(lines: Iterable[Line], table: str) -> dg.TableSchema:
+    """The destination's fields as columns, each saying where it comes from."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                line.field, type=line.how.split(",")[0], description=f"{line.how}; from {_from(line, table)}"
+            )
+            for line in lines
+        ]
+    )
+
+
+def column_lineage(lines: Iterable[Line], source: dg.AssetKey) -> dg.TableColumnLineage:
+    """The same for tools that draw column lineage."""
+    return dg.TableColumnLineage(
+        {
+            line.field: [dg.TableColumnDep(asset_key=source, column_name=line.column)] if line.column else []
+            for line in lines
+        }
+    )
+
+
+def run_metadata(report: Report) -> dict[str, Any]:
+    """Counts, cursor, pace, and the first refusals; no value of a customer."""
+    metadata: dict[str, Any] = {
+        "dagster/row_count": report.verdicts["submitted"]
+        + report.verdicts["created"]
+        + report.verdicts["updated"],
+        "rows_read": report.rows_read,
+        **{verdict: report.verdicts[verdict] for verdict in VERDICTS},
+        "recovered": report.recovered,
+        "requests": report.requests,
+        "rows_per_second": round(report.rows_read / report.seconds) if report.seconds else 0,
+        "cursor_from": cursor(report.cursor_from),
+        "cursor_to": cursor(report.cursor_to),
+    }
+    if report.reasons:
+        metadata["reasons"] = _table(
+            [
+                {"rows": count, "field": field, "reason": reason}
+                for (field, reason), count in report.reasons.most_common()
+            ]
+        )
+    if report.sample:
+        metadata["refused_sample"] = _table(
+            [
+                {
+                    "row": each.row,
+                    "key": each.key or "",
+                    "stage": each.stage,
+                    "field": each.field,
+                    "reason": each.reason,
+                }
+                for each in report.sample
+            ]
+        )
+    return metadata
+
+
+def _from(line: Line, table: str) -> str:
+    return f"{table}.{line.column}" if line.column else "the spec itself"
+
+
+def cursor(place: dict[str, Any] | None) -> str:
+    """How far a source has been read, in one word."""
+    return str(place["key"]) if place else "start"
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> dg.TableMetadataValue:
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
