@@ -234,12 +234,13 @@ BREAKS = {
 
 
 @settings(max_examples=200, **BOUNDED)
-@given(number=st.sampled_from(KEYS), kind=st.sampled_from(list(BREAKS)))
+@given(breaks=st.dictionaries(st.sampled_from(KEYS), st.sampled_from(list(BREAKS)), min_size=1, max_size=3))
 def test_a_broken_file_is_the_one_that_is_named_and_the_others_still_load(
-    tmp_path: Path, number: int, kind: str
+    tmp_path: Path, breaks: dict[int, str]
 ):
     lines = SEATS.splitlines()
-    lines[number] = BREAKS[kind](lines[number])
+    for number, kind in breaks.items():
+        lines[number] = BREAKS[kind](lines[number])
     write(tmp_path / "good", LOGINS)
     broken = write(tmp_path / "seats", "\n".join(lines).encode("utf-8", "surrogateescape"))
     loaded = load(tmp_path)
