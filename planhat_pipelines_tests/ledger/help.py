@@ -36,7 +36,13 @@ def picture(ledger: Ledger, sync: str) -> dict[str, Any]:
         "cursor": (cursor.value, cursor.version),
         "window": window and (window.bounds, window.cursor_version),
         "batches": sorted(
-            (batch.body_hash, batch.state, tuple(batch.rows), tuple(batch.points), tuple(batch.counts.items()))
+            (
+                batch.body_hash,
+                batch.state,
+                tuple(batch.rows),
+                tuple(batch.points),
+                tuple(batch.counts.items()),
+            )
             for batch in ledger.batches(sync)
             if batch.points is not None
         ),

@@ -46,7 +46,18 @@ def server() -> Iterator[str]:
         initdb = [programs() / "initdb", "-D", data, "-U", "ledger", "-A", "scram-sha-256", "-E", "UTF8"]
         initdb += ["--no-sync", "--locale=C", f"--pwfile={folder / 'password'}"]
         subprocess.run(initdb, user=user, cwd=folder, check=True, capture_output=True)
-        command = [programs() / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder, "-F"]
+        command = [
+            programs() / "postgres",
+            "-D",
+            data,
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "-k",
+            folder,
+            "-F",
+        ]
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(command, user=user, cwd=folder, stdout=log, stderr=log)
         try:

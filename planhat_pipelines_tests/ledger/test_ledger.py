@@ -126,7 +126,9 @@ def test_a_batch_of_another_sync_can_not_be_touched(ledger: Ledger) -> None:
 
 def test_settling_writes_receipt_rejections_unparked_rows_and_points_in_one_step(ledger: Ledger) -> None:
     with ledger.claim("seats", "run") as claim:
-        claim.park([NewParked("a", "company", "externalId", "c1"), NewParked("z", "company", "externalId", "c2")])
+        claim.park(
+            [NewParked("a", "company", "externalId", "c1"), NewParked("z", "company", "externalId", "c2")]
+        )
         batch = intend(claim, None, "body", "a", "b", "c")
         claim.settle(
             batch.id,
@@ -168,7 +170,9 @@ def test_superseding_settles_what_was_found_and_intends_the_rest(ledger: Ledger)
         assert ledger.fingerprints(["seats"], 0, 99).tolist() == [0]
 
 
-def test_fingerprints_are_those_of_settled_batches_near_in_dimension_and_days_of_any_sync(ledger: Ledger) -> None:
+def test_fingerprints_are_those_of_settled_batches_near_in_dimension_and_days_of_any_sync(
+    ledger: Ledger,
+) -> None:
     with ledger.claim("seats", "run") as seats, ledger.claim("backfill", "run") as backfill:
         a = intend(seats, None, "a", points=points(1), first_day=10, last_day=12)
         b = intend(backfill, None, "b", points=points(2), first_day=12, last_day=20)
@@ -246,7 +250,9 @@ def test_a_sync_has_one_open_window_and_a_closed_one_stays_closed(ledger: Ledger
 
 def test_a_repeated_rejection_keeps_its_first_date_and_counts_up(ledger: Ledger) -> None:
     with ledger.claim("seats", "run 1") as claim:
-        claim.reject([NewRejection("a", "map", "not a number", field="ARR"), NewRejection("b", "map", "empty")])
+        claim.reject(
+            [NewRejection("a", "map", "not a number", field="ARR"), NewRejection("b", "map", "empty")]
+        )
         claim.reject([NewRejection("a", "planhat", "unknown field")])
     newest, older = ledger.rejections("seats")
     assert (newest.row, newest.stage, newest.field, newest.reason, newest.times) == (
@@ -263,7 +269,9 @@ def test_a_repeated_rejection_keeps_its_first_date_and_counts_up(ledger: Ledger)
 def test_one_row_twice_in_one_call_is_one_rejection_and_one_parked_row(ledger: Ledger) -> None:
     with ledger.claim("seats", "run") as claim:
         claim.reject([NewRejection("a", "map", "first"), NewRejection("a", "map", "second")])
-        claim.park([NewParked("p", "company", "externalId", "c1"), NewParked("p", "company", "externalId", "c2")])
+        claim.park(
+            [NewParked("p", "company", "externalId", "c1"), NewParked("p", "company", "externalId", "c2")]
+        )
     assert [(row.row, row.reason, row.times) for row in ledger.rejections()] == [("a", "second", 2)]
     assert [(row.row, row.target) for row in ledger.parked()] == [("p", "c2")]
 
@@ -279,7 +287,9 @@ def test_thousands_of_rejections_go_in_at_once_and_are_closed_at_once(ledger: Le
 def test_keys_no_index_can_hold_are_kept_in_short(ledger: Ledger) -> None:
     long, with_nul = "k" * 100_000, "a\0b"
     with ledger.claim("seats", "run") as claim:
-        claim.reject([NewRejection(long, "read", "quote without an end" * 1000), NewRejection(with_nul, "map", "\0")])
+        claim.reject(
+            [NewRejection(long, "read", "quote without an end" * 1000), NewRejection(with_nul, "map", "\0")]
+        )
         claim.reject([NewRejection(long, "read", "again")])
         claim.park([NewParked(long + "2", "company", "externalId", long)])
         claim.tried([long + "2"])
@@ -299,13 +309,19 @@ def test_a_settled_batch_closes_what_earlier_runs_rejected_of_its_rows(ledger: L
         claim.reject([NewRejection("c", "map", "another line of the same key is empty")])
         batch = intend(claim, None, "body", "a", "b", "c")
         claim.settle(batch.id, {"created": 2, "refused": 1}, rejections=[NewRejection("b", "planhat", "no")])
-    assert sorted((row.row, row.times) for row in ledger.rejections("seats")) == [("b", 2), ("c", 2), ("d", 1)]
+    assert sorted((row.row, row.times) for row in ledger.rejections("seats")) == [
+        ("b", 2),
+        ("c", 2),
+        ("d", 1),
+    ]
     assert [row.row for row in ledger.rejections("logins")] == ["a"]
 
 
 def test_parked_rows_keep_their_date_count_their_tries_and_go(ledger: Ledger) -> None:
     with ledger.claim("seats", "run") as claim:
-        claim.park([NewParked("a", "company", "externalId", "c1"), NewParked("b", "company", "sourceId", "c2")])
+        claim.park(
+            [NewParked("a", "company", "externalId", "c1"), NewParked("b", "company", "sourceId", "c2")]
+        )
         claim.tried(["a", "b"])
         claim.tried(["a"])
         claim.park([NewParked("a", "company", "externalId", "c3")])
@@ -351,6 +367,8 @@ def test_a_repeated_run_is_one_record(ledger: Ledger) -> None:
 def test_the_tables_have_no_column_for_a_customers_value(ledger: Ledger) -> None:
     with ledger.database.read() as connection:
         inspector = sa.inspect(connection)
-        found = {name: {c["name"] for c in inspector.get_columns(name)} for name in inspector.get_table_names()}
+        found = {
+            name: {c["name"] for c in inspector.get_columns(name)} for name in inspector.get_table_names()
+        }
     assert found == {name: set(table.c.keys()) for name, table in schema.metadata.tables.items()}
     assert found["planhat_batches"] & {"body", "values", "payload"} == set()
