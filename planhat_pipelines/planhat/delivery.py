@@ -10,7 +10,7 @@ alone.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, cast
@@ -161,24 +161,29 @@ class _Batch:
         return [row for row in rows if row not in told], created, updated
 
     def _all_failed(self, rows: Sequence[int], answer: Answer) -> None:
-        complaints = (*answer.errors, *answer.permission_errors)
-        words = _words(answer)
-        unnamed = [row for row in rows if not self._refuse_named(row, complaints)]
-        if not complaints:
-            for row in unnamed:
-                self._vanished(row)
-        elif len(unnamed) == 1 or (len(words) == 1 and len(complaints) >= len(rows) and answer.documented):
-            for row in unnamed:
-                self._refuse(row, "; ".join(words))
-        elif unnamed:
-            self._halve(unnamed, answer)
-
-    def _refuse_named(self, row: int, complaints: Iterable[Complaint]) -> bool:
-        kind, value = self._keys[row]
-        words = next((c.words for c in complaints if c.keys.get(kind) == value), None)
-        if words is not None:
+        named, complaints = self._named(rows, (*answer.errors, *answer.permission_errors))
+        for row, words in named.items():
             self._refuse(row, words)
-        return words is not None
+        others = [row for row in rows if row not in named]
+        texts = sorted({complaint.words for complaint in complaints})
+        one_each = answer.documented and len(complaints) >= len(others)
+        if not complaints:
+            for row in others:
+                self._vanished(row)
+        elif len(rows) == 1 or (one_each and (len(others) == 1 or len(texts) == 1)):
+            for row in others:
+                self._refuse(row, "; ".join(texts))
+        elif others:
+            self._halve(others, answer)
+
+    def _named(
+        self, rows: Sequence[int], complaints: Sequence[Complaint]
+    ) -> tuple[dict[int, str], list[Complaint]]:
+        """The rows that a complaint names, with its words, and the complaints that name none."""
+        words = {key: complaint.words for complaint in complaints for key in complaint.keys.items()}
+        named = {row: words[self._keys[row]] for row in rows if self._keys[row] in words}
+        keys = {self._keys[row] for row in named}
+        return named, [complaint for complaint in complaints if keys.isdisjoint(complaint.keys.items())]
 
     # -- what further calls tell
 
