@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from planhat_pipelines.ledger.errors import LedgerUnavailable
 from planhat_pipelines.ledger.ledger import Ledger
 from planhat_pipelines.ledger.process import is_gone, this_process
 
-_LOOK_AGAIN = 0.2
+_LOOK_AGAIN = 0.1
 """Seconds between looks for a slot that another process may have freed; one of this process is seen at
 once."""
 
@@ -57,9 +58,9 @@ class Budget:
     def call(self) -> Generator[None]:
         """Around one call: waits, asleep, for a turn and a free slot, and frees the slot at the end."""
         slot = uuid4().hex
-        with self._gate:
-            self._wait_for(slot)
         try:
+            with self._gate:
+                self._wait_for(slot)
             yield
         finally:
             # A slot that can't be given back now runs out by itself.
@@ -79,10 +80,9 @@ class Budget:
             with self._database.write() as connection:
                 backlog, at = self._backlog(connection)
                 early = backlog - self._tolerance
-                if early <= 0 and self._slot_is_free(connection, at):
+                ahead = self._line_up(connection, slot, at)
+                if early <= 0 and ahead < self.parallel:
                     self._store(connection, backlog + self._interval, at)
-                    row = {"id": slot, "tenant": self.tenant, "process": this_process()}
-                    connection.execute(_slots.insert(), row | {"expires": at + self.lease})
                     return
             if early > 0:
                 time.sleep(early)
@@ -103,12 +103,20 @@ class Budget:
         mine = _budgets.c.tenant == self.tenant
         connection.execute(_budgets.update().where(mine).values(backlog=backlog, seen=at))
 
-    def _slot_is_free(self, connection: sa.Connection, at: float) -> bool:
+    def _line_up(self, connection: sa.Connection, slot: str, at: float) -> int:
+        """Take a place at the end of the line, or keep it, and count who is ahead: those that call, and those
+        that wait for longer. The first `parallel` places of the line are the slots, so nobody is passed
+        by."""
         mine = _slots.c.tenant == self.tenant
-        connection.execute(_slots.delete().where(mine, _slots.c.expires < at))
-        taken = connection.execute(sa.select(_slots.c.id, _slots.c.process).where(mine)).all()
-        if len(taken) < self.parallel:
-            return True
-        lost = [slot.id for slot in taken if is_gone(slot.process)]
-        connection.execute(_slots.delete().where(_slots.c.id.in_(lost)))
-        return len(taken) - len(lost) < self.parallel
+        connection.execute(_slots.delete().where(mine, _slots.c.id != slot, _slots.c.expires < at))
+        line = connection.execute(sa.select(_slots).where(mine).order_by(_slots.c.place)).all()
+        own = next((other.place for other in line if other.id == slot), None)
+        row: dict[str, Any] = {"id": slot, "tenant": self.tenant, "process": this_process()}
+        row |= {"place": line[-1].place + 1 if line else 0, "expires": at + self.lease}
+        upsert(connection, _slots, [row], take=["expires"])
+        ahead = [other for other in line if own is None or other.place < own]
+        if len(ahead) < self.parallel:
+            return len(ahead)
+        gone = [other.id for other in ahead if is_gone(other.process)]
+        connection.execute(_slots.delete().where(_slots.c.id.in_(gone)))
+        return len(ahead) - len(gone)

@@ -183,6 +183,7 @@ slots = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("tenant", Text, nullable=False),
+    Column("place", Integer, nullable=False),
     Column("process", JSON, nullable=False),
     Column("expires", Double, nullable=False),
     Index("planhat_slots_tenant", "tenant"),

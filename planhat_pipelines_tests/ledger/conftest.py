@@ -20,10 +20,10 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database."""
+    """The URL of an empty database, or of an empty schema of one."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'ledger.db'}"
-    return postgres.create_database(request.getfixturevalue("postgres_server"), f"test_{uuid4().hex}")
+    return postgres.create_schema(request.getfixturevalue("postgres_server"), f"test_{uuid4().hex}")
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def server() -> Iterator[str]:
             _wait_for(process, f"postgresql://ledger:{password}@127.0.0.1:{port}/postgres", folder / "log")
             yield f"postgresql+psycopg://ledger:{password}@127.0.0.1:{port}"
         finally:
-            process.send_signal(signal.SIGINT)  # fast shutdown: connections are cut
+            process.send_signal(signal.SIGQUIT)  # at once; nobody needs the data any more
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
@@ -74,12 +74,11 @@ def server() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def create_database(server_url: str, name: str) -> str:
-    """The URL of a new, empty database."""
-    admin = server_url.replace("+psycopg", "") + "/postgres"
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
-    return f"{server_url}/{name}"
+def create_schema(server_url: str, name: str) -> str:
+    """The URL of a new, empty schema."""
+    with psycopg.connect(f"{server_url}/postgres".replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f'CREATE SCHEMA "{name}"')
+    return f"{server_url}/postgres?options=-csearch_path%3D{name}"
 
 
 def _free_port() -> int:
