@@ -16,9 +16,13 @@ class Limits:
 
     def __init__(self, switches: Switches) -> None:
         self._switches = switches
+        self.running = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Start counting anew."""
         self._calls: deque[float] = deque()
         self._second: deque[float] = deque()
-        self.running = 0
         self.over = {"minute": 0, "second": 0, "parallel": 0}
         self.most_parallel = 0
         self.most_per_minute = 0

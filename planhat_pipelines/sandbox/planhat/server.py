@@ -88,7 +88,7 @@ class PlanhatServer:
         if process.stdout:
             process.stdout.close()
 
-    def admin(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+    def admin(self, method: str, path: str, body: Any = None, /, **query: Any) -> Any:
         """A call to the admin view: `admin("GET", "records/company", q="acme")`. Raises RuntimeError with its text."""
         answer = requests.request(
             method, f"{self.api_url}/_sandbox/{path}", json=body, params=query, timeout=60

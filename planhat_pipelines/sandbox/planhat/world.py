@@ -34,6 +34,7 @@ class World:
         self.switches.changed.clear()
         self.gate.faults.clear()
         self.gate.log.clear()
+        self.gate.limits.forget()
         await self.store.run(self._forget)
 
     def _forget(self) -> None:
