@@ -17,11 +17,9 @@ def defs() -> dg.Definitions:
     """All definitions. The folder is loaded by its tree: load_from_defs_folder would also import every installed
     integration library, to list its components, in each run."""
     folder = Path(os.environ.get("PLANHAT_PIPELINES_DEFS", Path(__file__).parent / "defs"))
-    synced = ComponentTree.for_project(folder).build_defs_at_path(folder)
-    return dg.Definitions.merge(
-        synced,
+    synced = dg.Definitions.merge(
+        ComponentTree.for_project(folder).build_defs_at_path(folder),
         dg.Definitions(
-            assets=external_sources(synced),
             resources={
                 "snowflake": SnowflakeSignIn(),
                 "planhat": PlanhatTenant(),
@@ -30,3 +28,4 @@ def defs() -> dg.Definitions:
             executor=dg.in_process_executor,
         ),
     )
+    return dg.Definitions.merge(synced, dg.Definitions(assets=external_sources(synced)))

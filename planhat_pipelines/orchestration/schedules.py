@@ -1,7 +1,5 @@
 """Cadences as schedules that start a run only when there is something to do and no run of the sync is alive."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import dagster as dg
@@ -22,14 +20,14 @@ _ALIVE = [
 def sync_schedule(
     name: str,
     every: Every,
-    job: dg.UnresolvedAssetJobDefinition,
+    job: str,
     look: Callable[[SnowflakeSignIn, LedgerDatabase], tuple[bool, str]],
 ) -> dg.ScheduleDefinition:
     """`look` says whether a run is due and why; it must be cheap, as it is asked at every tick."""
 
     @dg.schedule(
         name=f"{name}_schedule",
-        job=job,
+        job_name=job,
         cron_schedule=every.cron,
         execution_timezone=every.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,

@@ -1,7 +1,5 @@
 """A usage spec as Dagster definitions: the downstream asset, its checks, its job and its schedule."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from typing import Any
@@ -37,7 +35,7 @@ def usage_definitions(spec: UsageSpec) -> dg.Definitions:
         tags={SYNC_TAG: spec.name},
         description=f"Run the sync {spec.name} now.",
     )
-    return dg.Definitions(assets=[asset], jobs=[job], schedules=[_schedule(spec, job)])
+    return dg.Definitions(assets=[asset], jobs=[job], schedules=[_schedule(spec, job.name)])
 
 
 def asset_key(spec: UsageSpec) -> dg.AssetKey:
@@ -132,7 +130,7 @@ def _check(
     )
 
 
-def _schedule(spec: UsageSpec, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def _schedule(spec: UsageSpec, job: str) -> dg.ScheduleDefinition:
     def look(snowflake: SnowflakeSignIn, ledger: LedgerDatabase) -> tuple[bool, str]:
         with ledger.open() as book, snowflake.connection() as session:
             found = due(spec.name, usage_source(spec, session), book)
