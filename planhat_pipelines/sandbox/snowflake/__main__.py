@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import signal
 import socket
 import sys
@@ -64,6 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--create-missing", action="store_true", help="make databases and schemas named at connect"
     )
     options: Any = parser.parse_args(arguments)
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
     # DuckDB's advice on a faster way to Arrow; the call is fakesnow's
     warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
     serve(

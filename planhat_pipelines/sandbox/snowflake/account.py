@@ -43,6 +43,8 @@ class Account:
         self._attach(GLOBAL)
         self.duckdb.execute(info_schema.fs_global_creation_sql())
         self.duckdb.execute(show.fs_global_creation_sql())
+        words = "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
+        self.reserved_words = {row[0] for row in self.duckdb.execute(words).fetchall()}
         self.registry = Registry(self.duckdb)
         self.tracker = Tracker(self.duckdb, self.registry, self.clock)
         self.duckdb.execute(catalogue.SHOW_TABLES)
@@ -79,10 +81,12 @@ class Account:
         with self.duckdb.cursor() as cursor:
             cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {database}.{schema}")
 
-    def remove_files(self, database: str) -> None:
-        """Remove the files of a database that was dropped."""
+    def drop_database(self, name: str) -> None:
+        """Let go of a database and remove its files."""
+        with self.duckdb.cursor() as cursor:
+            cursor.execute(f"DETACH {name}")
         if self.folder:
-            for file in (f"{database}.db", f"{database}.db.wal"):
+            for file in (f"{name}.db", f"{name}.db.wal"):
                 (self.folder / file).unlink(missing_ok=True)
 
     def record_commit(self, tables: Iterable[TableName]) -> datetime:

@@ -32,7 +32,9 @@ def with_literals(sql: str, values: list[Any]) -> str:
     """The statement with each question mark replaced by its value as a literal."""
     marks = [token.start for token in sqlglot.tokenize(sql, read="snowflake") if token.token_type in MARKS]
     if len(marks) != len(values):
-        raise problem(2049, "42601", f"{len(marks)} bind variables in the statement, {len(values)} values given")
+        raise problem(
+            2049, "42601", f"{len(marks)} bind variables in the statement, {len(values)} values given"
+        )
     pieces: list[str] = []
     at = 0
     for mark, value in zip(marks, values, strict=True):

@@ -79,7 +79,14 @@ class TimeTravel:
         return f"{gone} UNION ALL {come}"
 
     def _side(
-        self, action: str, name: TableName, start: datetime, end: datetime, *, there: datetime, not_there: datetime
+        self,
+        action: str,
+        name: TableName,
+        start: datetime,
+        end: datetime,
+        *,
+        there: datetime,
+        not_there: datetime,
     ) -> str:
         moved = f"SELECT _ct_row FROM {self._tracker.history_of(name)} WHERE {_within(start, end)}"
         return (

@@ -42,6 +42,7 @@ class Connection(FakeSnowflakeConnection):
         self.warehouse = warehouse
         self.parameters = parameters
         self.session_id = uuid.uuid4().int >> 80
+        self.has_variables = False
         self.last_query_id: str | None = None
         self.temporary_tables: dict[str, TableName] = {}
         self.last_commit: datetime | None = None
@@ -92,6 +93,11 @@ class Connection(FakeSnowflakeConnection):
         found = self.account.has_schema(database, schema)
         self._schema, self.schema_set = (schema if found else None), found
         self._duck_conn.execute(f"SET schema='{database}.{schema if found else 'main'}'")
+
+    def use_none(self) -> None:
+        """Leave the current database."""
+        self.database, self.database_set, self._schema, self.schema_set = None, False, None, False
+        self._duck_conn.execute("SET schema='memory.main'")
 
     def cursor(self, cursor_class: type[SnowflakeCursor] = SnowflakeCursor) -> Any:
         """A cursor onto this session."""

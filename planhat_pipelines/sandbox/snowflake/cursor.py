@@ -15,7 +15,7 @@ from fakesnow.statement_type import statement_type_id
 from fakesnow.transforms import SUCCESS_NOP
 from sqlglot import Expr, exp
 
-from planhat_pipelines.sandbox.snowflake import catalogue, definitions, merge, statements
+from planhat_pipelines.sandbox.snowflake import bulk, catalogue, definitions, merge, statements
 from planhat_pipelines.sandbox.snowflake.bindings import with_literals
 from planhat_pipelines.sandbox.snowflake.changes import TimeTravel
 from planhat_pipelines.sandbox.snowflake.connection import Connection
@@ -68,10 +68,15 @@ class Cursor(FakeSnowflakeCursor):
         **kwargs: Any,
     ) -> FakeSnowflakeCursor:
         """Run one statement as Snowflake would understand it; parameters stand for question marks or names."""
+        if found := bulk.from_literals(command):
+            self._execute_bulk(found)
+            return self
         bound = kwargs.get("binding_params") or params
         named = bound if isinstance(bound, dict) else None
         text = command if named or not bound else with_literals(command, list(cast("Sequence[Any]", bound)))
-        expression = statements.prepared(parse_one(self._inline_variables(text)), self._session)
+        if self._session.has_variables:
+            text = self._inline_variables(text)
+        expression = statements.prepared(parse_one(text), self._session)
         self.type_id = statement_type_id(expression)
         self.check_db_and_schema(expression)
         self._session.last_commit = None
@@ -81,6 +86,24 @@ class Cursor(FakeSnowflakeCursor):
             account = self._session.account
             account.completed[self.sfqid] = self._session.last_commit or account.clock.now()
         return self
+
+    def execute_rows(self, command: str, rows: list[Any]) -> int:
+        """Run one statement for each of many parameter sets; the rows it affected in all."""
+        if found := bulk.from_bindings(command, rows):
+            self._execute_bulk(found)
+            return self.rowcount or 0
+        total = 0
+        for row in rows:
+            self.execute(command, row)
+            total += self.rowcount or 0
+        return total
+
+    def _execute_bulk(self, found: bulk.Bulk) -> None:
+        self._duck_conn.register(bulk.ROWS, found.rows)
+        try:
+            self.execute(found.sql)
+        finally:
+            self._duck_conn.unregister(bulk.ROWS)
 
     def _patiently(self, expression: Expr, params: MutableParams | None) -> None:
         """Snowflake makes a statement wait for locked rows where DuckDB refuses: outside a transaction, try again."""
@@ -95,6 +118,7 @@ class Cursor(FakeSnowflakeCursor):
 
     def _dispatch(self, expression: Expr, params: MutableParams | None) -> None:
         session = self._session
+        session.has_variables |= isinstance(expression, exp.Set)
         if isinstance(expression, exp.Transaction) and session.in_transaction:
             return self._execute(SUCCESS_NOP.copy())
         if definitions.is_definition(expression):
@@ -137,15 +161,15 @@ class Cursor(FakeSnowflakeCursor):
         if isinstance(expression, exp.Insert) and not expression.args.get("overwrite"):
             return run(expression, params)
         self._duck_conn.begin()
+        self._session.in_transaction = not self._session.autocommits
         try:
             run(expression, params)
         except BaseException:
+            self._session.in_transaction = False
             self._duck_conn.rollback()
             raise
         if self._session.autocommits:
             self._duck_conn.commit()
-        else:
-            self._session.in_transaction = True
         return None
 
     def _merge(self, expression: Expr, params: MutableParams | None) -> None:
@@ -176,6 +200,9 @@ class Cursor(FakeSnowflakeCursor):
                 histories[mark] = (self._time_travel.sql(table, name), folded(alias))
                 table.replace(exp.to_table(mark))
         transformed = super()._transform(expression, params).transform(catalogue.redirected, copy=False)
+        for identifier in transformed.find_all(exp.Identifier):
+            if identifier.name.lower() in self._session.account.reserved_words:
+                identifier.set("quoted", True)
         for table in list(transformed.find_all(exp.Table)):
             if found := histories.get(table.name):
                 sql, alias = found
@@ -195,7 +222,8 @@ class Cursor(FakeSnowflakeCursor):
         super()._execute(transformed, params)
         if not transformed.args.get("result_scan_sfqid"):
             self._columns = [
-                (name, str(kind), None, None, None, None) for name, kind, *_ in self._duck_conn.description or []
+                (name, str(kind), None, None, None, None)
+                for name, kind, *_ in self._duck_conn.description or []
             ]
         self._settle_in_public(transformed)
 

@@ -32,13 +32,13 @@ def run(expression: Expr, connection: Connection, execute: Execute) -> None:
         _create_table(expression, connection, execute)
     elif isinstance(expression, exp.Alter) and expression.args.get("kind") == "TABLE":
         _alter_table(expression, connection, execute)
-    elif isinstance(expression, exp.Drop) and expression.kind in ("TABLE", "SCHEMA", "DATABASE"):
+    elif isinstance(expression, exp.Drop) and expression.kind == "DATABASE":
+        _drop_database(expression, connection, execute)
+    elif isinstance(expression, exp.Drop) and expression.kind in ("TABLE", "SCHEMA"):
         dropped = _dropped(expression, connection)
         execute(expression)
         for name in dropped:
             _forget(account, name)
-        if expression.kind == "DATABASE":
-            account.remove_files(expression.args["tables"][0].name.upper())
     else:
         execute(expression)
 
@@ -138,16 +138,30 @@ def _on_history(alter: exp.Alter, name: TableName, history: str) -> exp.Alter:
     return same
 
 
+def _drop_database(drop: exp.Drop, connection: Connection, execute: Execute) -> None:
+    account = connection.account
+    database = folded(drop.args["tables"][0].this)
+    if account.has_database(database):
+        for name in account.registry.within(database):
+            account.registry.forget(name)
+        if connection.database == database:
+            connection.use_none()
+        account.drop_database(database)
+    elif not drop.args.get("exists"):
+        raise missing_object(database)
+    execute(exp.select(f"'{database} successfully dropped.' AS status"))
+
+
 def _dropped(drop: exp.Drop, connection: Connection) -> list[TableName]:
-    """The permanent tables a DROP takes away."""
+    """The permanent tables a DROP of a table or schema takes away."""
     registry = connection.account.registry
     gone: list[TableName] = []
     for table in drop.args.get("tables") or []:
-        if drop.kind == "DATABASE":
-            gone += registry.within(folded(table.this))
-        elif drop.kind == "SCHEMA":
+        if drop.kind == "SCHEMA":
             catalog = table.args.get("catalog")
-            gone += registry.within(folded(catalog) if catalog else connection.database or "", folded(table.args["db"]))
+            gone += registry.within(
+                folded(catalog) if catalog else connection.database or "", folded(table.args["db"])
+            )
         else:
             name = table_name(table, connection.database, connection.schema)
             if connection.temporary_tables.pop(name.table, None) is None:

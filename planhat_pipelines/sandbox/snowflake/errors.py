@@ -57,7 +57,7 @@ RULES = [
         COMPILATION + "Unknown function {0}.",
     ),
     Rule(
-        r"Referenced (?:column|table) \"([^\"\n]+)\" not found",
+        r"Referenced (?:update )?(?:column|table) \"?([^\"\n]+?)\"? not found",
         904,
         "42000",
         COMPILATION + "error line 1 at position 0\ninvalid identifier '{0}'",
@@ -100,6 +100,12 @@ RULES = [
     Rule(r"invalid date field format: \"(.*?)\"", 100040, "22007", "Date '{0}' is not recognized"),
     Rule(r"invalid timestamp field format: \"(.*?)\"", 100035, "22007", "Timestamp '{0}' is not recognized"),
     Rule(r"Unknown TimeZone '(.*?)'", 100035, "22007", "Timestamp time zone '{0}' is not recognized"),
+    Rule(
+        r"Session variable '(.*?)' does not exist",
+        2211,
+        "02000",
+        COMPILATION + "Session variable '{0}' does not exist",
+    ),
     Rule(r"Malformed JSON", 100069, "22P02", "Error parsing JSON"),
     Rule(r"division by zero", 100051, "22012", "Division by zero"),
     Rule(

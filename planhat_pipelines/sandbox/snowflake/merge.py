@@ -26,7 +26,11 @@ def split(merge: exp.Merge) -> list[Expr]:
 
 def ambiguous_rows(merge: exp.Merge) -> str | None:
     """The query that finds a target row changed by several source rows; None when no WHEN updates."""
-    updating = [str(position) for position, when in enumerate(_whens(merge)) if isinstance(when.args["then"], exp.Update)]
+    updating = [
+        str(position)
+        for position, when in enumerate(_whens(merge))
+        if isinstance(when.args["then"], exp.Update)
+    ]
     if not updating:
         return None
     return (

@@ -56,7 +56,9 @@ class Registry:
     def within(self, database: str, schema: str | None = None) -> list[TableName]:
         """The tables of a database or of one of its schemas."""
         with self._lock:
-            return [name for name in self._facts if name.database == database and schema in (None, name.schema)]
+            return [
+                name for name in self._facts if name.database == database and schema in (None, name.schema)
+            ]
 
     def put(self, name: TableName, facts: Facts) -> None:
         """Set the facts of a table."""
@@ -64,7 +66,9 @@ class Registry:
         marks = ", ".join("?" for _ in range(len(name) + len(values)))
         with self._lock:
             self._facts[name] = facts
-            self._connection.execute(f"INSERT OR REPLACE INTO {FACTS} VALUES ({marks})", [*name, *values.values()])
+            self._connection.execute(
+                f"INSERT OR REPLACE INTO {FACTS} VALUES ({marks})", [*name, *values.values()]
+            )
 
     def change(self, name: TableName, **values: Any) -> None:
         """Change some facts of a table; nothing when it is not known."""

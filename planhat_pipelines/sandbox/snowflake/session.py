@@ -58,13 +58,12 @@ class Session:
         if body.get("describeOnly"):
             return self._described(cursor, sql)
         rows = bound_rows(body.get("bindings") or {})
-        total = 0
-        for row in rows:
-            cursor.execute(sql, binding_params=row)
-            total += cursor.rowcount or 0
+        total = cursor.execute_rows(sql, rows) if len(rows) > 1 else None
+        if total is None:
+            cursor.execute(sql, binding_params=rows[0])
         if cursor.upload:
             return cursor.upload
-        return self._result(cursor, total if len(rows) > 1 else None)
+        return self._result(cursor, total)
 
     def _described(self, cursor: Any, sql: str) -> dict[str, Any]:
         described = cursor.describe_only(sql)

@@ -177,9 +177,7 @@ def _create_triggers(duck: Any, name: TableName, history: str) -> None:
 
 
 def _after_insert(number: str, columns: list[str]) -> str:
-    return (
-        f"SELECT {number}, {number}, 'I', {_digest('_ct_new', columns)}, {_listed('_ct_new', columns)} FROM _ct_new"
-    )
+    return f"SELECT {number}, {number}, 'I', {_digest('_ct_new', columns)}, {_listed('_ct_new', columns)} FROM _ct_new"
 
 
 def _after_update(table: str, number: str, columns: list[str]) -> str:
@@ -210,7 +208,9 @@ def _after_delete(table: str, number: str, columns: list[str]) -> str:
 
 def _known_rows(table: str, columns: list[str]) -> str:
     """The living rows that look like one of the old rows, copies numbered."""
-    alike = f"SELECT _ct_row FROM {table} WHERE _ct_digest IN (SELECT {_digest('_ct_old', columns)} FROM _ct_old)"
+    alike = (
+        f"SELECT _ct_row FROM {table} WHERE _ct_digest IN (SELECT {_digest('_ct_old', columns)} FROM _ct_old)"
+    )
     newest = (
         f"SELECT _ct_row, _ct_digest, _ct_op FROM {table} WHERE _ct_row IN ({alike}) "
         f"QUALIFY row_number() OVER (PARTITION BY _ct_row ORDER BY _ct_number DESC) = 1"

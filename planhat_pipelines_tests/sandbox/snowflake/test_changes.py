@@ -33,7 +33,9 @@ class Tracked:
     def changes(self, start: str | None = None, end: str | None = None, kind: str = "DEFAULT") -> list[Any]:
         return [row[:4] for row in self.rows_with_identity(start, end, kind)]
 
-    def rows_with_identity(self, start: str | None = None, end: str | None = None, kind: str = "DEFAULT") -> list[Any]:
+    def rows_with_identity(
+        self, start: str | None = None, end: str | None = None, kind: str = "DEFAULT"
+    ) -> list[Any]:
         until = f"END(TIMESTAMP => '{end}'::TIMESTAMP_TZ)" if end else ""
         return self.run(
             "SELECT K, V, METADATA$ACTION, METADATA$ISUPDATE, METADATA$ROW_ID FROM {t} "
@@ -142,7 +144,9 @@ def test_at_gives_the_table_as_it_was(table: Tracked) -> None:
     assert table.at(table.now()) == [(1, "z")]
 
 
-def test_points_may_be_statements_offsets_and_bound_values(table: Tracked, connect: Any, database: str) -> None:
+def test_points_may_be_statements_offsets_and_bound_values(
+    table: Tracked, connect: Any, database: str
+) -> None:
     cursor = table.session.cursor()
     cursor.execute(f"UPDATE {table.name} SET V = 'z' WHERE K = 1")
     statement = cursor.sfqid
@@ -164,7 +168,11 @@ def test_all_spellings_of_one_instant_are_the_same_point(table: Tracked) -> None
     table.run("INSERT INTO {t} VALUES (3, 'c')")
     instant = datetime.fromisoformat(table.since)
     text = instant.strftime("%Y-%m-%d %H:%M:%S.%f")
-    for literal in (f"'{text} +0000'::TIMESTAMP_TZ", f"'{text} +00:00'::TIMESTAMP_LTZ", f"'{text}'::TIMESTAMP_NTZ"):
+    for literal in (
+        f"'{text} +0000'::TIMESTAMP_TZ",
+        f"'{text} +00:00'::TIMESTAMP_LTZ",
+        f"'{text}'::TIMESTAMP_NTZ",
+    ):
         rows = table.run(f"SELECT K FROM {{t}} CHANGES(INFORMATION => DEFAULT) AT(TIMESTAMP => {literal})")
         assert rows == [(3,)]
 
@@ -187,7 +195,11 @@ def test_columns_added_and_dropped_later_apply_to_old_images(table: Tracked) -> 
     rows = table.run(
         f"SELECT * FROM {{t}} CHANGES(INFORMATION => DEFAULT) AT(TIMESTAMP => '{table.since}'::TIMESTAMP_TZ) ORDER BY 1, 3"
     )
-    assert [row[:4] for row in rows] == [(1, None, "DELETE", True), (1, 5, "INSERT", True), (2, None, "DELETE", False)]
+    assert [row[:4] for row in rows] == [
+        (1, None, "DELETE", True),
+        (1, 5, "INSERT", True),
+        (2, None, "DELETE", False),
+    ]
 
 
 def test_a_renamed_table_keeps_its_tracking(table: Tracked) -> None:
@@ -214,7 +226,9 @@ def test_a_merge_shows_up_as_its_updates_and_inserts(table: Tracked) -> None:
         ("DROP TABLE {t}", 2003, "42S02"),
     ],
 )
-def test_a_window_that_cannot_be_read_says_why(table: Tracked, statement: str, errno: int, sqlstate: str) -> None:
+def test_a_window_that_cannot_be_read_says_why(
+    table: Tracked, statement: str, errno: int, sqlstate: str
+) -> None:
     table.run(statement)
     with pytest.raises(ProgrammingError) as caught:
         table.changes()

@@ -1,0 +1,110 @@
+"""What is in the folder outlives the server, and the server stops when it is told to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import snowflake.connector
+from planhat_pipelines.sandbox.snowflake import SnowflakeServer, create_user, write_users
+
+CHANGES = (
+    "SELECT K, V, METADATA$ACTION FROM CRM.PUBLIC.T CHANGES(INFORMATION => DEFAULT) "
+    "AT(TIMESTAMP => '{since}'::TIMESTAMP_TZ) ORDER BY K, 3"
+)
+
+
+def sign_in(server: SnowflakeServer) -> Any:
+    return snowflake.connector.connect(user="LOADER", password="pw", **server.connect_args)
+
+
+def run(server: SnowflakeServer, *statements: str) -> list[Any]:
+    with closing(sign_in(server)) as session:
+        return [session.cursor().execute(statement).fetchall() for statement in statements][-1]
+
+
+def stopped(server: SnowflakeServer) -> None:
+    server.stop()
+
+
+def killed(server: SnowflakeServer) -> None:
+    assert server.process_id
+    os.kill(server.process_id, signal.SIGKILL)
+    server.stop()
+
+
+@pytest.fixture
+def users_file(tmp_path: Path) -> Path:
+    write_users(tmp_path / "users.json", [create_user("LOADER", password="pw")])
+    return tmp_path / "users.json"
+
+
+@pytest.mark.parametrize("end", [stopped, killed])
+def test_tables_tracking_and_history_survive_a_restart(
+    users_file: Path, tmp_path: Path, end: Callable[[SnowflakeServer], None]
+) -> None:
+    folder = tmp_path / "account"
+    first = SnowflakeServer(users_file, folder=folder).start()
+    run(
+        first,
+        "CREATE DATABASE CRM",
+        "CREATE TABLE CRM.PUBLIC.T (K INT AUTOINCREMENT, V VARCHAR(20) COMMENT 'a value') CHANGE_TRACKING = TRUE",
+        "INSERT INTO CRM.PUBLIC.T (V) VALUES ('a'), ('b')",
+    )
+    since = run(first, "SELECT CURRENT_TIMESTAMP()")[0][0].isoformat(sep=" ")
+    before = run(first, "UPDATE CRM.PUBLIC.T SET V = 'z' WHERE K = 1", "SHOW TABLES IN SCHEMA CRM.PUBLIC")
+    end(first)
+    with SnowflakeServer(users_file, folder=folder) as second:
+        assert run(second, "SHOW TABLES IN SCHEMA CRM.PUBLIC") == before
+        run(second, "INSERT INTO CRM.PUBLIC.T (V) VALUES ('c')", "DELETE FROM CRM.PUBLIC.T WHERE K = 2")
+        assert run(second, CHANGES.format(since=since)) == [
+            (1, "a", "DELETE"),
+            (1, "z", "INSERT"),
+            (2, "b", "DELETE"),
+            (3, "c", "INSERT"),
+        ]
+
+
+def test_a_dropped_database_stays_dropped(users_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "account"
+    with SnowflakeServer(users_file, folder=folder) as server:
+        run(server, "CREATE DATABASE GONE", "CREATE TABLE GONE.PUBLIC.T (K INT) CHANGE_TRACKING = TRUE")
+        run(server, "DROP DATABASE GONE")
+    with SnowflakeServer(users_file, folder=folder) as server:
+        assert "GONE" not in [row[1] for row in run(server, "SHOW DATABASES")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_server_within_five_seconds_even_if_sigint_was_ignored(
+    users_file: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "planhat_pipelines.sandbox.snowflake", "--users", str(users_file)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)
+    )
+    try:
+        assert process.stdout
+        assert process.stdout.readline()
+        process.send_signal(number)
+        started = time.monotonic()
+        assert process.wait(5) == 0
+        assert time.monotonic() - started < 5
+    finally:
+        process.kill()
+        process.wait(5)
+        if process.stdout:
+            process.stdout.close()
+
+
+def test_a_server_that_cannot_start_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError, match="ended"):
+        SnowflakeServer(tmp_path / "users.json", port=1 << 20).start()
+    assert "port" in capfd.readouterr().err
