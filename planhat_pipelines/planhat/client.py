@@ -122,7 +122,7 @@ class Planhat:
         wanted = {name: set(value.split(",")) for name, value in filters.items()}
         for page in self.rows(f"/{model.path}", params, model.page_max):
             fitting = [
-                reading.picked(row, columns, model.fields)
+                row
                 for row in page
                 if all(
                     reading.field_text(row.get(name), model.fields.get(name)) in ok
@@ -130,7 +130,7 @@ class Planhat:
                 )
             ]
             if fitting:
-                yield pl.DataFrame(fitting, schema=dict.fromkeys(columns, pl.String), orient="row")
+                yield reading.frame(fitting, columns, model.fields)
 
     def rows(self, path: str, params: Mapping[str, str], limit: int) -> Iterator[list[Row]]:
         """Any list of Planhat, page by page, every row as it comes (see paging.walk)."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, cast
 
@@ -44,8 +44,10 @@ class Outcome:
     unchanged: int
     refused: pl.DataFrame
     said: tuple[str, ...]
-    _batch: _Batch
-    _answer: Answer | None = None  # of a batch without failures, told item by item only if somebody asks
+    _batch: _Batch = field(repr=False)
+    _answer: Answer | None = field(
+        default=None, repr=False
+    )  # of a batch without failures, told item by item only if somebody asks
 
     @cached_property
     def verdicts(self) -> pl.Series:
@@ -62,7 +64,7 @@ class Outcome:
 
 def body_of(items: pl.DataFrame) -> bytes:
     """The request body of a batch: the JSON objects in column `body` as one array."""
-    return f"[{items['body'].str.join(',').item()}]".encode()
+    return b"[%b]" % items["body"].str.join(",").cast(pl.Binary).item()
 
 
 def deliver(client: Planhat, model: Model, items: pl.DataFrame, body: bytes | None = None) -> Outcome:

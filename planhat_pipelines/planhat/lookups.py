@@ -30,12 +30,9 @@ def targets(client: Planhat, model: Model) -> pl.DataFrame:
             f"/{model.path}",
             {"select": ",".join(name for name in _TARGET if name in model.fields)},
         )
-    found = [
-        reading.picked(row, _TARGET, model.fields)
-        for page in client.rows(path, {**fields, "sort": "_id"}, model.page_max)
-        for row in page
-    ]
-    return pl.DataFrame(found, schema=dict.fromkeys(_TARGET, pl.String), orient="row")
+    pages = client.rows(path, {**fields, "sort": "_id"}, model.page_max)
+    frames = [reading.frame(page, _TARGET, model.fields) for page in pages]
+    return pl.concat([reading.frame((), _TARGET, model.fields), *frames])
 
 
 @dataclass(frozen=True, slots=True)

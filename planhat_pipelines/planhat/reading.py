@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import polars as pl
 from pydantic_core import from_json
 
 from planhat_pipelines.planhat.catalogue import Field
@@ -69,13 +70,28 @@ def field_text(value: Any, field: Field | None) -> str | None:
     return text(value)
 
 
-def picked(record: Row, select: Sequence[str], fields: Mapping[str, Field]) -> list[str | None]:
-    """The selected fields of a record as text; `custom.NAME` is the custom field NAME."""
-    custom = record.get("custom")
-    own = cast("Row", custom) if isinstance(custom, dict) else {}
-    return [
-        text(own.get(name.removeprefix("custom.")))
-        if name.startswith("custom.")
-        else field_text(record.get(name), fields.get(name))
-        for name in select
+def frame(records: Sequence[Row], select: Sequence[str], fields: Mapping[str, Field]) -> pl.DataFrame:
+    """The selected fields of the records, all as text; `custom.NAME` is the custom field NAME."""
+    customs = [_object(record.get("custom")) for record in records]
+
+    def column(name: str) -> list[str | None]:
+        own = name.startswith("custom.")
+        key = name.removeprefix("custom.")
+        return _texts(
+            [row.get(key) for row in (customs if own else records)], None if own else fields.get(name)
+        )
+
+    return pl.DataFrame({name: column(name) for name in select}, schema=dict.fromkeys(select, pl.String))
+
+
+def _object(value: Any) -> Row:
+    return cast("Row", value) if isinstance(value, dict) else {}
+
+
+def _texts(values: Sequence[Any], field: Field | None) -> list[str | None]:
+    if field is not None and field.kind == "array":
+        return [field_text(value, field) for value in values]
+    return [  # most values are plain texts; only the others need a look
+        value if type(value) is str and value and value != "undefined" else field_text(value, field)
+        for value in values
     ]

@@ -3,14 +3,21 @@ from __future__ import annotations
 import logging
 import pickle
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from planhat_pipelines.planhat import errors
 from planhat_pipelines.planhat.account import Account
@@ -208,6 +215,42 @@ def test_nobody_there_is_unreachable_and_surely_not_sent(slept: list[float]) -> 
         with pytest.raises(errors.NotSent):
             client.metrics(b"[]")
     assert len(slept) == 10
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_trusted(tmp_path: Path, slept: list[float]) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = tmp_path / "both.pem"
+    pem.write_bytes(
+        certificate.public_bytes(Encoding.PEM)
+        + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet() -> None:
+            with suppress(OSError), listener.accept()[0] as connection:
+                context.wrap_socket(connection, server_side=True).close()
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        account = Account(TOKEN, api_url=f"https://localhost:{listener.getsockname()[1]}")
+        patience = Patience(attempts=1)
+        with (
+            Planhat(account, patience=patience, sleep=slept.append) as client,
+            pytest.raises(errors.Unreachable, match="certificate is not trusted"),
+        ):
+            client.probe()
+        thread.join(5)
 
 
 def test_an_answer_that_drips_in_is_cut_off_by_the_total_bound() -> None:
