@@ -158,9 +158,9 @@ def _complaints(value: Any) -> tuple[Complaint, ...]:
 
 def _complaint(value: Any) -> Complaint:
     if not isinstance(value, dict):
-        return Complaint(masked(text(value) or "")[:300], {})
+        return Complaint(masked((text(value) or "")[:2000])[:300], {})
     found = cast("Row", value)
     words = next((found[key] for key in _WORDS if isinstance(found.get(key), str)), None) or text(found)
     places = (found, *(cast("Row", value) for value in found.values() if isinstance(value, dict)))
     keys = {key: named for place in places for key in (*_KEYS, "email") if (named := text(place.get(key)))}
-    return Complaint(masked(str(words))[:300], keys)
+    return Complaint(masked(str(words)[:2000])[:300], keys)

@@ -20,7 +20,7 @@ import polars as pl
 from planhat_pipelines.planhat.answers import Answer, Complaint
 from planhat_pipelines.planhat.catalogue import Model
 from planhat_pipelines.planhat.client import Planhat
-from planhat_pipelines.planhat.errors import TooLarge
+from planhat_pipelines.planhat.errors import PermissionDenied, TooLarge
 from planhat_pipelines.planhat.vanished import trace
 
 Verdict = Literal["created", "updated", "unchanged", "refused"]
@@ -88,6 +88,14 @@ def deliver(client: Planhat, model: Model, items: pl.DataFrame, body: bytes | No
                 answer.created, answer.updated, answer.unchanged, nothing, _words(answer), batch, answer
             )
         said = _words(answer)
+        if answer.status == 403 and len(answer.permission_errors) >= len(items) == answer.failed:
+            raise PermissionDenied(
+                f"PUT /{model.path} answered 403 for every item: {'; '.join(said)}. Give the Private App the "
+                f"permission to create and update {model.title} in Planhat.",
+                call=f"PUT /{model.path}",
+                status=403,
+                said=said[0],
+            )
         batch.settle(range(len(items)), answer)
     count = Counter(batch.verdicts)
     refused = pl.DataFrame(sorted(batch.reasons.items()), schema=_REFUSED, orient="row")
@@ -154,9 +162,7 @@ class _Batch:
                 told.update(zip(same, cast("list[Verdict]", ends), strict=True))
         count = Counter(told.values())
         created, updated = answer.created - count["created"], answer.updated - count["updated"]
-        if (
-            created < 0 or updated < 0
-        ):  # keys and counts of the answer contradict each other: believe the counts
+        if created < 0 or updated < 0:  # keys and counts contradict each other: believe the counts
             return list(rows), answer.created, answer.updated
         for row, verdict in told.items():
             self.verdicts[row] = verdict

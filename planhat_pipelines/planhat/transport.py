@@ -175,7 +175,7 @@ class Transport:
             first = patience.throttled_wait if throttled else patience.first_wait
             seconds = min(first * 2 ** (state.attempt_number - 1), patience.longest_wait)
             if isinstance(error, Temporary) and error.wait is not None:
-                seconds = error.wait
+                seconds = max(error.wait, patience.first_wait)
             if throttled:
                 budget.throttled(seconds)
             return seconds

@@ -90,6 +90,19 @@ def test_the_probe_passes_with_the_right_token_and_names_what_is_wrong_with_anot
         app.probe()
 
 
+def test_items_that_the_token_may_not_update_are_refused_and_new_ones_created(
+    planhat: PlanhatServer, client: Planhat
+) -> None:
+    send(client, COMPANY, companies(2))
+    app = planhat.admin("POST", "apps", {"name": "creator", "permissions": {"company": ["read", "create"]}})
+    with connect(planhat, app["token"]) as creator:
+        outcome = send(creator, COMPANY, companies(4, "Other"))
+        assert outcome.verdicts.to_list() == ["refused", "refused", "created", "created"]
+        assert "no permission to update" in outcome.refused["reason"][0]
+        with pytest.raises(errors.PermissionDenied, match="no permission to update"):
+            send(creator, COMPANY, companies(2, "Other"))
+
+
 # -- verdicts
 
 

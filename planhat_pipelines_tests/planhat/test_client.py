@@ -173,6 +173,14 @@ def test_retry_after_is_heeded_and_told_to_the_budget(far: Far, slept: list[floa
     assert (slept, budget.pauses, budget.turns) == ([7.0], [7.0], 2)
 
 
+def test_a_far_side_that_says_to_wait_no_time_is_not_hammered(
+    far: Far, client: Planhat, slept: list[float]
+) -> None:
+    far.answers = [(429, b"", {"Retry-After": "0"}), OK]
+    client.probe()
+    assert slept == [1.0]
+
+
 def test_retry_after_may_be_a_date(far: Far, client: Planhat, slept: list[float]) -> None:
     date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 30))
     far.answers = [(429, b"", {"Retry-After": date}), OK]

@@ -262,6 +262,12 @@ def test_a_model_that_is_denied_as_a_whole_is_an_error_and_not_5000_refusals(
         deliver(client, COMPANY, batch(companies("fine", "fine")))
 
 
+def test_a_batch_of_which_every_item_is_denied_is_an_error_too(far: Far, client: Planhat) -> None:
+    far.answers = [(403, {"created": 0, "permissionErrors": ["no permission to update Company"] * 2})]
+    with pytest.raises(errors.PermissionDenied, match="no permission to update Company"):
+        deliver(client, COMPANY, batch(companies("fine", "fine")))
+
+
 def test_an_answer_that_counts_more_than_was_sent_is_not_believed(far: Far, client: Planhat) -> None:
     far.answer = lambda _: (200, {"created": 2, "updated": 0})
     with pytest.raises(errors.UnreadableAnswer, match="more items than were sent"):
