@@ -11,6 +11,7 @@ from typing import Any
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("planhat_pipelines.commands.check", "say everything that is wrong with the syncs' YAML"),
+    "sandbox": ("planhat_pipelines.commands.sandbox", "run a Snowflake, an S3 and a Planhat on this machine"),
 }
 """Name: (module with `add_arguments(parser)` and `run(args) -> int`, one line of help).
 

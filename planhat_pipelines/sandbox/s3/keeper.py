@@ -1,8 +1,8 @@
 """Keeps the objects of moto's S3 in a folder, as moto itself forgets them at exit.
 
 Kept of each object: its bytes, ETag, time of last change and metadata. Not kept: older versions, tags, checksums,
-half-done multipart uploads. `index.json` names the objects; their bytes lie beside it under their SHA-256, so that what an index
-names is never overwritten. What was written after the last save is lost with a killed process.
+half-done multipart uploads. `index.json` names the objects; their bytes lie beside it under their SHA-256, so that
+what an index names is never overwritten. What was written after the last save is lost with a killed process.
 """
 
 from __future__ import annotations

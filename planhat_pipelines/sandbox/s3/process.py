@@ -32,6 +32,11 @@ class S3Server:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def process_id(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._process.pid if self._process else None
+
+    @property
     def access(self) -> Access:
         """The sign-in that the server checks; there once it has started."""
         return Access.read(self.folder / "access.json")

@@ -112,7 +112,7 @@ def _accounts(seed: int, cast: Sequence[Customer], as_of: date) -> Rows:
             who.since,
             None
             if chance.random() < 0.15
-            else chance.randint(1, 3)
+            else chance.randint(2, 3)
             if who.story == "declining"
             else chance.randint(2, 5),
             chance.random() < 0.1,

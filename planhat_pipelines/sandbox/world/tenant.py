@@ -80,7 +80,7 @@ def _company(seed: int, who: Customer) -> Record:
         "domains": [who.domain],
         "phase": PHASES[who.story] if chance.random() < 0.9 else "Adoption",
         "country": who.locale.country,
-        "csmScore": chance.randint(2, 5),
+        "csmScore": chance.randint(2, 4),
         "tags": ["imported"],
         "custom": {"Tier": who.tier},
     }

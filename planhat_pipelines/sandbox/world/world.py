@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-import polars as pl
-
 from planhat_pipelines.sandbox.world import crm, drops, tenant, usage
 from planhat_pipelines.sandbox.world.customers import DAYS, Customer, customer
 from planhat_pipelines.sandbox.world.tables import Table, money
@@ -39,7 +37,7 @@ class NextDay:
 
     day: date
     new: tuple[Table, ...] = field(repr=False)
-    changed: Table = field(repr=False)
+    changed: Mapping[str, Mapping[str, Any]] = field(repr=False)  # columns of ACCOUNTS by ACCOUNT_ID
     drops: Mapping[str, bytes] = field(repr=False)
     edits: tuple[tenant.Record, ...] = field(repr=False)  # companies, by externalId
 
@@ -98,25 +96,23 @@ def _newcomers(seed: int, cast: tuple[Customer, ...], as_of: date, day: date) ->
     ]
 
 
-def _changes(world: World, number: int, day: date) -> tuple[Table, tuple[tenant.Record, ...]]:
-    """Three accounts that differ from day to day; the last is edited in Planhat too, and disagrees."""
-    accounts = world.table("CRM.PUBLIC.ACCOUNTS")
-    known = [at for at, who in enumerate(world.cast) if who.in_planhat and who.story == "steady"]
-    upgraded, renamed, disputed = (known[(3 * number + at) % len(known)] for at in range(3))
-    rows: list[dict[str, Any]] = []
-    for at, change in (
-        (upgraded, {"PHASE": "Expansion", "ARR": money(world.cast[upgraded].arr * 1.25)}),
-        (renamed, {"CITY": "Reykjavík", "IS_REFERENCE": True}),
-        (disputed, {"CSM_SCORE": 2}),
-    ):
-        rows.append(
-            accounts.rows.row(at, named=True) | change | {"UPDATED_AT": datetime.combine(day, time(8))}
-        )
-    changed = Table(
-        accounts.name, accounts.columns, accounts.tracked, pl.DataFrame(rows, schema=accounts.rows.schema)
-    )
+def _changes(
+    world: World, number: int, day: date
+) -> tuple[dict[str, dict[str, Any]], tuple[tenant.Record, ...]]:
+    """Three accounts that differ from day to day; the last is edited in Planhat too, and disagrees.
+
+    No account of the first day has the score 1, no company of Planhat the score 5, so that each of these is a change.
+    """
+    known = [who for who in world.cast if who.in_planhat and who.story == "steady"]
+    upgraded, moved, disputed = (known[(3 * number + at) % len(known)] for at in range(3))
+    stamp = {"UPDATED_AT": datetime.combine(day, time(8))}
+    changed: dict[str, dict[str, Any]] = {
+        upgraded.account_id: {"PHASE": "Expansion", "ARR": money(upgraded.arr * 1.25), **stamp},
+        moved.account_id: {"CITY": "Reykjavík", "IS_REFERENCE": number % 2 == 1, **stamp},
+        disputed.account_id: {"CSM_SCORE": 1, **stamp},
+    }
     edits = (
-        {"externalId": world.cast[disputed].account_id, "csmScore": 5},
-        {"externalId": world.cast[upgraded].account_id, "csmScore": 4},
+        {"externalId": disputed.account_id, "csmScore": 5},
+        {"externalId": upgraded.account_id, "csmScore": 5},
     )
     return changed, edits
