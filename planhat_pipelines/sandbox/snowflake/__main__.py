@@ -34,23 +34,34 @@ class Announcing(uvicorn.Server):
             print(json.dumps({"host": host, "port": port}), flush=True)
 
 
-def serve(*, folder: Path | None, users_file: Path, port: int = 0, create_missing: bool = False) -> None:
+def serve(
+    *,
+    folder: Path | None,
+    users_file: Path,
+    port: int = 0,
+    create_missing: bool = False,
+    real_world: bool = False,
+) -> None:
     """Serve on loopback until SIGTERM or SIGINT, then write everything to `folder` (none: keep it in memory)."""
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
-    account = Account(folder)
+    account = Account(folder, real_world=real_world)
     server = Server(account, SignIn(users_file), create_missing=create_missing)
     config = uvicorn.Config(
         server.app(), log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE, lifespan="off"
     )
     # uvicorn raises the signal anew once it has stopped: with these it then does nothing, also if it was ignored
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, _do_nothing)
     listening = socket.create_server((HOST, port))
     try:
         Announcing(config).run([listening])
     finally:
         account.close()
+
+
+def _do_nothing(*_: Any) -> None:
+    """A signal handler."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -64,6 +75,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--create-missing", action="store_true", help="make databases and schemas named at connect"
     )
+    parser.add_argument(
+        "--real-world", action="store_true", help="results in batches, as a real account sends them"
+    )
     options: Any = parser.parse_args(arguments)
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
     # DuckDB's advice on a faster way to Arrow; the call is fakesnow's
@@ -73,6 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
         users_file=options.users,
         port=options.port,
         create_missing=options.create_missing,
+        real_world=options.real_world,
     )
     sys.stdout.flush()
 

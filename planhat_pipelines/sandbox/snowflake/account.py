@@ -21,6 +21,7 @@ from planhat_pipelines.sandbox.snowflake.tracking import Tracker
 
 GLOBAL = "_fs_global"
 RESULTS_KEPT = 8
+RESULT_PARTS_KEPT = 128
 STATEMENTS_KEPT = 10_000
 
 
@@ -31,8 +32,10 @@ class Account:
     well, so that it survives a restart.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, real_world: bool = False) -> None:
         self.folder = folder
+        self.real_world = real_world
+        self.result_parts: dict[str, bytes] = Bounded(RESULT_PARTS_KEPT)
         self.clock = Clock()
         self.lock = threading.RLock()
         self.completed: dict[str, datetime] = Bounded(STATEMENTS_KEPT)

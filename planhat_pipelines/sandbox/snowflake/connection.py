@@ -103,4 +103,4 @@ class Connection(FakeSnowflakeConnection):
         """A cursor onto this session."""
         from planhat_pipelines.sandbox.snowflake.cursor import Cursor
 
-        return Cursor(self, self._duck_conn, use_dict_result=cursor_class is DictCursor)
+        return Cursor(self, self._duck_conn, use_dict_result=issubclass(cursor_class, DictCursor))

@@ -24,7 +24,9 @@ from planhat_pipelines.sandbox.snowflake.names import folded, quoted, table_name
 
 LOCK_PATIENCE = 20.0
 """Seconds a statement outside a transaction waits for rows that another transaction is changing."""
-CHANGING = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Copy, exp.TruncateTable)
+CHANGING = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
+UNCOUNTED = (exp.Copy, exp.TruncateTable)
+"""These change rows too but do not say how many."""
 
 
 class Cursor(FakeSnowflakeCursor):
@@ -53,8 +55,8 @@ class Cursor(FakeSnowflakeCursor):
     @property
     def upload(self) -> Any:
         """Where the client is to put its files, when the statement was a PUT."""
-        last: Any = self._last_transformed
-        return last and last.args.get("put_stage_data")
+        last = cast(Any, self._last_transformed)
+        return last.args.get("put_stage_data") if last else None
 
     def describe_only(self, command: str) -> list[Any] | None:
         """The columns a statement would return, or None when only running it can tell."""
@@ -71,9 +73,9 @@ class Cursor(FakeSnowflakeCursor):
         if found := bulk.from_literals(command):
             self._execute_bulk(found)
             return self
-        bound = kwargs.get("binding_params") or params
-        named = bound if isinstance(bound, dict) else None
-        text = command if named or not bound else with_literals(command, list(cast("Sequence[Any]", bound)))
+        bound: Any = kwargs.get("binding_params") or params
+        named, listed = (cast(Any, bound), []) if isinstance(bound, dict) else (None, list[Any](bound or ()))
+        text = with_literals(command, listed) if listed else command
         if self._session.has_variables:
             text = self._inline_variables(text)
         expression = statements.prepared(parse_one(text), self._session)
@@ -138,9 +140,8 @@ class Cursor(FakeSnowflakeCursor):
             session.in_transaction = isinstance(expression, exp.Transaction)
         if isinstance(expression, exp.Rollback):
             session.touched.clear()
-        elif isinstance(expression, CHANGING):
-            if self.rowcount or isinstance(expression, (exp.TruncateTable, exp.Copy)):
-                session.touched |= self._targets(expression)
+        elif isinstance(expression, UNCOUNTED) or (isinstance(expression, CHANGING) and self.rowcount):
+            session.touched |= self._targets(expression)
         if not session.in_transaction:
             session.committed()
 

@@ -156,7 +156,8 @@ def _dropped(drop: exp.Drop, connection: Connection) -> list[TableName]:
     """The permanent tables a DROP of a table or schema takes away."""
     registry = connection.account.registry
     gone: list[TableName] = []
-    for table in drop.args.get("tables") or []:
+    tables: list[Any] = drop.args.get("tables") or []
+    for table in tables:
         if drop.kind == "SCHEMA":
             catalog = table.args.get("catalog")
             gone += registry.within(

@@ -6,10 +6,9 @@ import json
 import selectors
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, cast
 
 READY_WITHIN = 60.0
 STOPPED_WITHIN = 5.0
@@ -104,12 +103,10 @@ class SnowflakeServer:
 
 
 def _first_line(process: subprocess.Popen[bytes], within: float) -> bytes:
-    output: IO[bytes] | None = process.stdout
-    assert output is not None
-    until = time.monotonic() + within
+    output = cast("IO[bytes]", process.stdout)
     with selectors.DefaultSelector() as selector:
         selector.register(output, selectors.EVENT_READ)
-        ready = selector.select(max(0.0, until - time.monotonic()))
+        ready = selector.select(within)
     line = output.readline() if ready else b""
     if not line:
         state = "ended" if ready else f"was not ready within {within:.0f} seconds"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Any
+from typing import Any, cast
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from fakesnow.arrow import to_sf_schema
+import fakesnow.arrow
+import pyarrow
+import pyarrow.compute
 from fakesnow.rowtype import ColumnInfo
+
+pa: Any = pyarrow
+pc: Any = pyarrow.compute
+to_snowflake_schema = cast(Any, fakesnow.arrow.to_sf_schema)
 
 UTC_OFFSET = 1440
 """Snowflake counts a time zone's offset in minutes from 1440 = UTC."""
@@ -33,7 +37,7 @@ def arrow_stream(table: Any, rowtype: list[ColumnInfo]) -> Any:
     """A table as an Arrow stream in Snowflake's own encoding of times and timestamps."""
     columns = [_encoded(column) for column in table.columns]
     fields = [field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)]
-    encoded = pa.Table.from_arrays(columns, schema=to_sf_schema(pa.schema(fields), rowtype))
+    encoded = pa.Table.from_arrays(columns, schema=to_snowflake_schema(pa.schema(fields), rowtype))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, encoded.schema) as writer:
         writer.write_table(encoded)

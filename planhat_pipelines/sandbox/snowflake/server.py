@@ -12,7 +12,7 @@ from fakesnow.transforms import SERVER_VERSION
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from planhat_pipelines.sandbox.snowflake.account import Account
@@ -20,8 +20,8 @@ from planhat_pipelines.sandbox.snowflake.connection import Connection
 from planhat_pipelines.sandbox.snowflake.session import Session
 from planhat_pipelines.sandbox.snowflake.sign_in import SignIn, SignInRefusedError
 
-NO_SUCH_DEFAULT = "390201"
-SESSION_GONE = "390104"
+NO_SUCH_DEFAULT = 390201
+SESSION_GONE = 390104
 AUTHORIZATION_PREFIX = 'Snowflake Token="'
 
 
@@ -44,15 +44,18 @@ class Server:
                 Route("/queries/v1/query-request", self._query, methods=["POST"]),
                 Route("/queries/v1/abort-request", self._abort, methods=["POST"]),
                 Route("/monitoring/queries/{query_id}", self._monitor, methods=["GET"]),
+                Route("/results/{key}", self._result_part, methods=["GET"]),
                 Route("/telemetry/send", self._telemetry, methods=["POST"]),
             ]
         )
 
     async def _login(self, request: Request) -> JSONResponse:
         login: dict[str, Any] = (await _body(request))["data"]
-        return JSONResponse(await run_in_threadpool(self._sign_in_answer, login, dict(request.query_params)))
+        asked = dict(request.query_params)
+        address = str(request.base_url).rstrip("/")
+        return JSONResponse(await run_in_threadpool(self._sign_in_answer, login, asked, address))
 
-    def _sign_in_answer(self, login: dict[str, Any], asked: dict[str, str]) -> dict[str, Any]:
+    def _sign_in_answer(self, login: dict[str, Any], asked: dict[str, str], address: str) -> dict[str, Any]:
         try:
             user = self._sign_in.verify(login)
         except SignInRefusedError as refused:
@@ -75,7 +78,7 @@ class Server:
             connection.close()
             return _refusal(NO_SUCH_DEFAULT, f"The requested {missing} does not exist or not authorized.")
         token = secrets.token_urlsafe(32)
-        self._sessions[token] = Session(connection)
+        self._sessions[token] = Session(connection, address)
         return {"data": _welcome(token, connection), "code": None, "message": None, "success": True}
 
     def _make(self, database: str | None, schema: str | None) -> None:
@@ -113,6 +116,14 @@ class Server:
         known = request.path_params["query_id"] in self._account.results
         return JSONResponse({"data": {"queries": [{"status": "SUCCESS"}] if known else []}, "success": True})
 
+    async def _result_part(self, request: Request) -> Response:
+        part = self._account.result_parts.get(request.path_params["key"])
+        return (
+            Response(status_code=404)
+            if part is None
+            else Response(part, media_type="application/octet-stream")
+        )
+
     async def _telemetry(self, _: Request) -> JSONResponse:
         return JSONResponse({"data": None, "code": None, "message": None, "success": True})
 
@@ -147,8 +158,8 @@ def _missing(connection: Connection, database: str | None, schema: str | None) -
     return "schema" if schema and connection.schema != schema else None
 
 
-def _refusal(code: str, text: str) -> dict[str, Any]:
-    return {"data": {"nextAction": "RETRY_LOGIN"}, "code": code, "message": text, "success": False}
+def _refusal(code: int, text: str) -> dict[str, Any]:
+    return {"data": {"nextAction": "RETRY_LOGIN"}, "code": str(code), "message": text, "success": False}
 
 
 def _gone() -> JSONResponse:

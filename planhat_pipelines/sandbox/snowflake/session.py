@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import uuid
 from typing import Any
 
+from fakesnow import rowtype as rowtypes
 from fakesnow.dialect import parse_one
-from fakesnow.rowtype import describe_as_rowtype
 from fakesnow.statement_type import DML_TYPE_IDS, statement_type_id
 
+from planhat_pipelines.sandbox.snowflake import real_world
 from planhat_pipelines.sandbox.snowflake.bindings import bound_rows
 from planhat_pipelines.sandbox.snowflake.bounded import Bounded
 from planhat_pipelines.sandbox.snowflake.connection import Connection
 from planhat_pipelines.sandbox.snowflake.errors import as_snowflake_error, problem
-from planhat_pipelines.sandbox.snowflake.results import arrow_rows, json_rows
+from planhat_pipelines.sandbox.snowflake.results import arrow_rows, arrow_stream, json_rows
 
 ANSWERS_KEPT = 4
 
@@ -26,8 +28,9 @@ class Session:
     and given again, so that no statement runs twice.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, address: str) -> None:
         self.connection = connection
+        self.address = address
         self._lock = threading.Lock()
         self._answers: dict[str, dict[str, Any]] = Bounded(ANSWERS_KEPT)
 
@@ -71,22 +74,35 @@ class Session:
             raise problem(2, "0A000", "Unsupported feature: describe this statement without running it")
         return self._envelope(cursor) | {
             "statementTypeId": statement_type_id(parse_one(sql)),
-            "rowtype": describe_as_rowtype(described),
+            "rowtype": rowtypes.describe_as_rowtype(described),
             "total": 0,
             "queryResultFormat": "arrow",
             "rowsetBase64": "",
         }
 
     def _result(self, cursor: Any, batch_total: int | None) -> dict[str, Any]:
-        rowtype = describe_as_rowtype(cursor.columns)
+        rowtype = rowtypes.describe_as_rowtype(cursor.columns)
         table = cursor.table
         if batch_total is not None:
             rows: dict[str, Any] = {"queryResultFormat": "json", "rowset": [[str(batch_total)]]}
         elif cursor.type_id in DML_TYPE_IDS:
             rows = json_rows(table)
+        elif self.connection.account.real_world:
+            rows = self._in_batches(real_world.batches(table, rowtype), rowtype)
         else:
             rows = arrow_rows(table, rowtype)
         return self._envelope(cursor) | {"rowtype": rowtype, "total": table.num_rows} | rows
+
+    def _in_batches(self, batches: list[Any], rowtype: list[rowtypes.ColumnInfo]) -> dict[str, Any]:
+        """The first batch in the answer, the others behind links."""
+        links: list[dict[str, Any]] = []
+        for batch in batches[1:]:
+            stream = arrow_stream(batch, rowtype).to_pybytes()
+            key = secrets.token_urlsafe(16)
+            self.connection.account.result_parts[key] = stream
+            size = {"uncompressedSize": len(stream), "compressedSize": len(stream)}
+            links.append({"url": f"{self.address}/results/{key}", "rowCount": batch.num_rows} | size)
+        return arrow_rows(batches[0], rowtype) | ({"chunks": links} if links else {})
 
     def _envelope(self, cursor: Any) -> dict[str, Any]:
         connection = self.connection

@@ -16,12 +16,12 @@ from jwt.exceptions import ExpiredSignatureError, InvalidTokenError
 
 from planhat_pipelines.sandbox.snowflake.users import User, read_users
 
-WRONG_PASSWORD = "390100"
-WRONG_JWT = "390144"
-EXPIRED_JWT = "394301"
-WRONG_FINGERPRINT = "394304"
-WRONG_OAUTH_TOKEN = "390303"
-WRONG_ACCESS_TOKEN = "394400"
+REFUSED_PASSWORD = 390100
+REFUSED_JWT = 390144
+EXPIRED_JWT = 394301
+REFUSED_FINGERPRINT = 394304
+REFUSED_OAUTH_TOKEN = 390303
+REFUSED_ACCESS_TOKEN = 394400
 
 ALGORITHMS = ["RS256", "ES256", "ES384", "ES512"]
 
@@ -29,7 +29,7 @@ ALGORITHMS = ["RS256", "ES256", "ES384", "ES512"]
 class SignInRefusedError(Exception):
     """The sign-in was wrong. Carries Snowflake's code and a text without any secret."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
@@ -55,15 +55,15 @@ class SignIn:
         if method == "PROGRAMMATIC_ACCESS_TOKEN":
             if user and user.has_access_token(token):
                 return user
-            raise SignInRefusedError(WRONG_ACCESS_TOKEN, "Programmatic access token is invalid.")
+            raise SignInRefusedError(REFUSED_ACCESS_TOKEN, "Programmatic access token is invalid.")
         if method == "OAUTH":
             if user and user.has_oauth_token(token):
                 return user
-            raise SignInRefusedError(WRONG_OAUTH_TOKEN, "Invalid OAuth access token.")
+            raise SignInRefusedError(REFUSED_OAUTH_TOKEN, "Invalid OAuth access token.")
         password = str(login.get("PASSWORD") or "")
         if user and (user.has_password(password) or user.has_access_token(password)):
             return user
-        raise SignInRefusedError(WRONG_PASSWORD, "Incorrect username or password was specified.")
+        raise SignInRefusedError(REFUSED_PASSWORD, "Incorrect username or password was specified.")
 
 
 def fingerprint(public_pem: str) -> str:
@@ -77,7 +77,7 @@ def fingerprint(public_pem: str) -> str:
 def _verify_jwt(user: User | None, token: str) -> User:
     """Issuer ACCOUNT.USER.SHA256:fingerprint, subject ACCOUNT.USER, signature by that key, not expired."""
     if user is None:
-        raise SignInRefusedError(WRONG_JWT, "JWT token is invalid.")
+        raise SignInRefusedError(REFUSED_JWT, "JWT token is invalid.")
     public_pem = _key_named_by_issuer(user, token)
     try:
         claims = jwt.decode(token, public_pem, algorithms=ALGORITHMS, options={"require": ["exp", "iat"]})
@@ -86,9 +86,9 @@ def _verify_jwt(user: User | None, token: str) -> User:
             EXPIRED_JWT, "JWT token has expired. Check the clock of the client."
         ) from error
     except InvalidTokenError as error:
-        raise SignInRefusedError(WRONG_JWT, "JWT token is invalid.") from error
+        raise SignInRefusedError(REFUSED_JWT, "JWT token is invalid.") from error
     if not str(claims.get("sub", "")).upper().endswith(f".{user.name}"):
-        raise SignInRefusedError(WRONG_JWT, "JWT token is invalid.")
+        raise SignInRefusedError(REFUSED_JWT, "JWT token is invalid.")
     return user
 
 
@@ -96,8 +96,8 @@ def _key_named_by_issuer(user: User, token: str) -> str:
     try:
         issuer = str(jwt.decode(token, options={"verify_signature": False}).get("iss", ""))
     except InvalidTokenError as error:
-        raise SignInRefusedError(WRONG_JWT, "JWT token is invalid.") from error
+        raise SignInRefusedError(REFUSED_JWT, "JWT token is invalid.") from error
     for public_pem in user.public_keys:
         if issuer.endswith(f".{user.name}.{fingerprint(public_pem)}"):
             return public_pem
-    raise SignInRefusedError(WRONG_FINGERPRINT, "JWT token is invalid: public key fingerprint mismatch.")
+    raise SignInRefusedError(REFUSED_FINGERPRINT, "JWT token is invalid: public key fingerprint mismatch.")

@@ -32,7 +32,7 @@ def prepared(expression: Expr, connection: Connection) -> Expr:
             return SUCCESS_NOP.copy()
     if isinstance(expression, exp.Create):
         drop_keys(expression)
-    return expression.transform(lambda node: _answered(node, connection))
+    return expression.transform(_answered, connection)
 
 
 def drop_keys(create: exp.Create) -> None:
@@ -116,7 +116,7 @@ def _alter_session(alter: exp.Alter, connection: Connection) -> bool:
 
 
 def _adds_only_keys(alter: exp.Alter) -> bool:
-    actions = alter.args.get("actions") or []
+    actions: list[Any] = alter.args.get("actions") or []
     return bool(actions) and all(
         isinstance(action, exp.AddConstraint) and all(_is_table_key(item) for item in action.expressions)
         for action in actions

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -114,7 +114,7 @@ class Tracker:
             return _columns(duck, name)
 
     @contextmanager
-    def _transaction(self) -> Iterator[Any]:
+    def _transaction(self) -> Generator[Any]:
         with self._connection.cursor() as duck:
             duck.begin()
             try:

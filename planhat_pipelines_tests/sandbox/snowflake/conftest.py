@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from planhat_pipelines.sandbox.snowflake import SnowflakeServer, create_user, write_users
 
 USER, PASSWORD = "LOADER", "correct horse"

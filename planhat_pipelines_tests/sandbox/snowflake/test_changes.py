@@ -193,7 +193,8 @@ def test_columns_added_and_dropped_later_apply_to_old_images(table: Tracked) -> 
     table.run("ALTER TABLE {t} DROP COLUMN V")
     table.run("DELETE FROM {t} WHERE K = 2")
     rows = table.run(
-        f"SELECT * FROM {{t}} CHANGES(INFORMATION => DEFAULT) AT(TIMESTAMP => '{table.since}'::TIMESTAMP_TZ) ORDER BY 1, 3"
+        "SELECT * FROM {t} CHANGES(INFORMATION => DEFAULT) "
+        f"AT(TIMESTAMP => '{table.since}'::TIMESTAMP_TZ) ORDER BY 1, 3"
     )
     assert [row[:4] for row in rows] == [
         (1, None, "DELETE", True),

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import snowflake.connector
+
 from planhat_pipelines.sandbox.snowflake import SnowflakeServer, create_user, write_users
 
 CHANGES = (

@@ -12,8 +12,9 @@ from typing import Any
 import jwt
 import pytest
 import snowflake.connector
-from planhat_pipelines.sandbox.snowflake import SnowflakeServer, create_key_pair, create_user, write_users
 from snowflake.connector.errors import DatabaseError
+
+from planhat_pipelines.sandbox.snowflake import SnowflakeServer, create_key_pair, create_user, write_users
 
 PAIR, STRANGER = create_key_pair(), create_key_pair()
 PAT = "PROGRAMMATIC_ACCESS_TOKEN"

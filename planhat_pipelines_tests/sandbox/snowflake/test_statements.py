@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 import requests
-from planhat_pipelines.sandbox.snowflake import SnowflakeServer
 from snowflake.connector.errors import Error, ProgrammingError
 
+from planhat_pipelines.sandbox.snowflake import SnowflakeServer
 from planhat_pipelines_tests.sandbox.snowflake.conftest import PASSWORD, USER
 
 NAMES = (f"T{number}" for number in itertools.count())
@@ -52,9 +52,12 @@ def test_null_timestamps_stay_null_and_old_ones_keep_their_microseconds(session:
         f"INSERT INTO {name} VALUES ('1969-12-31 23:59:59.000001', '9999-12-31 23:59:59.999999+00:00')"
     )
     expected = [
-        (datetime(1969, 12, 31, 23, 59, 59, 1), datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)),
+        (
+            datetime.fromisoformat("1969-12-31T23:59:59.000001"),
+            datetime(9999, 12, 31, 23, 59, 59, 999999, UTC),
+        ),
         (None, None),
-    ]  # noqa: DTZ001
+    ]
     assert rows(session, f"SELECT * FROM {name} ORDER BY NTZ") == expected
     cursor.execute(f"SELECT NTZ, TZ FROM {name} WHERE NTZ IS NULL")
     assert cursor.fetch_arrow_all(force_return_table=True).to_pydict() == {"NTZ": [None], "TZ": [None]}
@@ -195,9 +198,15 @@ def test_many_rows_go_in_at_once_with_their_values_unharmed(
     name = next(NAMES)
     awkward = 'it\'s \\ "q" ${x} %s ? \n Åsa 日本 $1'
     values = [
-        (i, awkward if i % 3 else None, Decimal("1.25"), date(2026, 2, 28), datetime(2026, 1, 1, 12))
+        (
+            i,
+            awkward if i % 3 else None,
+            Decimal("1.25"),
+            date(2026, 2, 28),
+            datetime.fromisoformat("2026-01-01T12:00:00"),
+        )
         for i in range(500)
-    ]  # noqa: DTZ001
+    ]
     with closing(connect(database=database, schema="PUBLIC", paramstyle=paramstyle)) as writer:
         cursor = writer.cursor()
         cursor.execute(f"CREATE TABLE {name} (K INT, V VARCHAR, N NUMBER(12,2), D DATE, T TIMESTAMP_NTZ)")
