@@ -15,7 +15,24 @@ from planhat_pipelines.ledger.errors import BatchState
 from planhat_pipelines.ledger.fence import Fenced
 from planhat_pipelines.ledger.models import Batch, Intent
 
-_batches = schema.batches
+_batches, _contents = schema.batches, schema.contents
+
+# What every batch needs is built once: building costs several times what running does.
+_insert_batch, _insert_content, _insert_touched = (
+    _batches.insert(),
+    _contents.insert(),
+    schema.touched.insert(),
+)
+_last_ordinal = sa.select(sa.func.max(_batches.c.ordinal)).where(
+    _batches.c.sync == sa.bindparam("sync"),
+    _batches.c.window.is_not_distinct_from(sa.bindparam("window")),
+    _batches.c.body_hash == sa.bindparam("body_hash"),
+)
+_of_intended = _batches.update().where(
+    _batches.c.id == sa.bindparam("batch"),
+    _batches.c.sync == sa.bindparam("owner"),
+    _batches.c.state == "intended",
+)
 
 
 def intend(write: Fenced, **intent: Unpack[Intent]) -> Batch:
@@ -43,30 +60,35 @@ def intend(write: Fenced, **intent: Unpack[Intent]) -> Batch:
         "reason": None,
         "intended_at": write.now,
         "settled_at": None,
+    }
+    content = {
+        "batch": row["id"],
         "row_blob": pack_keys(intent["rows"]),
         "point_blob": None if points is None else pack_points(points),
     }
-    write.connection.execute(_batches.insert(), row)
+    write.connection.execute(_insert_batch, row)
+    write.connection.execute(_insert_content, content)
     if row["dimensions"]:
         if row["first_day"] is None or row["last_day"] is None:
             raise ValueError("a batch that touches dimensions needs its first and last day")
         write.connection.execute(
-            schema.touched.insert(),
+            _insert_touched,
             [
                 {"dimension": dimension, "batch": row["id"]}
                 | {"first_day": row["first_day"], "last_day": row["last_day"]}
                 for dimension in set(row["dimensions"])
             ],
         )
-    return to_batch(row | {"intended_at": schema.moment(write.now)})
+    return to_batch(row | content | {"intended_at": schema.moment(write.now)})
 
 
-def settle(write: Fenced, batch: str, counts: Mapping[str, int], points: Points | None) -> bytes:
-    """Write a batch's receipt down and give back the blob of its row keys."""
-    changes: dict[str, Any] = {"counts": dict(counts), "settled_at": write.now}
+def settle(write: Fenced, batch: str, counts: Mapping[str, int], points: Points | None) -> None:
+    """Write a batch's receipt down, and the points that turned out to be there."""
+    _leave_intended(write, batch, state="settled", counts=dict(counts), settled_at=write.now)
     if points is not None:
-        changes["point_blob"] = pack_points(points)
-    return _leave_intended(write, batch, state="settled", **changes)
+        write.connection.execute(
+            _contents.update().where(_contents.c.batch == batch).values(point_blob=pack_points(points))
+        )
 
 
 def hold(write: Fenced, batch: str, reason: str) -> None:
@@ -77,8 +99,15 @@ def hold(write: Fenced, batch: str, reason: str) -> None:
 def drop(write: Fenced, batch: str) -> None:
     """Forget an intended batch."""
     _leave_intended(write, batch, state="dropped")
+    write.connection.execute(_contents.delete().where(_contents.c.batch == batch))
     write.connection.execute(schema.touched.delete().where(schema.touched.c.batch == batch))
     write.connection.execute(_batches.delete().where(_batches.c.id == batch))
+
+
+def whole() -> sa.Select[Any]:
+    """A query for batches with their contents."""
+    columns = (_contents.c.row_blob, _contents.c.point_blob)
+    return sa.select(_batches, *columns).join(_contents, _contents.c.batch == _batches.c.id)
 
 
 def to_batch(row: Mapping[str, Any]) -> Batch:
@@ -90,25 +119,14 @@ def to_batch(row: Mapping[str, Any]) -> Batch:
 
 def _next_ordinal(write: Fenced, window: int | None, body_hash: str) -> int:
     """Equal bodies of a window are different batches: the first is 0, the next 1."""
-    last = write.connection.execute(
-        sa.select(sa.func.max(_batches.c.ordinal)).where(
-            _batches.c.sync == write.sync,
-            _batches.c.window.is_(None) if window is None else _batches.c.window == window,
-            _batches.c.body_hash == body_hash,
-        )
-    ).scalar_one()
+    equal = {"sync": write.sync, "window": window, "body_hash": body_hash}
+    last = write.connection.execute(_last_ordinal, equal).scalar_one()
     return 0 if last is None else last + 1
 
 
-def _leave_intended(write: Fenced, batch: str, **changes: Any) -> bytes:
-    this = (_batches.c.id == batch, _batches.c.sync == write.sync)
-    changed = write.connection.execute(
-        _batches.update()
-        .where(*this, _batches.c.state == "intended")
-        .values(**changes)
-        .returning(_batches.c.row_blob)
-    ).scalar()
-    if changed is None:
-        state = write.connection.execute(sa.select(_batches.c.state).where(*this)).scalar()
+def _leave_intended(write: Fenced, batch: str, **changes: Any) -> None:
+    changed = write.connection.execute(_of_intended, {"batch": batch, "owner": write.sync, **changes})
+    if changed.rowcount == 0:
+        found = sa.select(_batches.c.state).where(_batches.c.id == batch, _batches.c.sync == write.sync)
+        state = write.connection.execute(found).scalar()
         raise BatchState(write.sync, batch, state)
-    return changed

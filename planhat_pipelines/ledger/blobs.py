@@ -20,20 +20,25 @@ Keys: TypeAlias = Union[Sequence[str], "pl.Series"]
 """Row keys as the caller has them: a column of text or a list."""
 
 
-def keys_json(keys: Keys) -> str:
-    """The keys as a JSON array: any text survives, line breaks in a key included."""
-    texts = list(keys) if isinstance(keys, Sequence) else keys.to_list()
-    return json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
+def keys_list(keys: Keys) -> list[str]:
+    """The keys as a list."""
+    return list(keys) if isinstance(keys, Sequence) else keys.to_list()
 
 
 def pack_keys(keys: Keys) -> bytes:
-    """Compressed text of the keys; level 1, as the rest of zlib's levels cost more than they save here."""
-    return zlib.compress(keys_json(keys).encode(), 1)
+    """Compressed text of the keys, one a line; as JSON where a key has line breaks itself. Level 1, as the
+    rest of zlib's levels cost more than they save here."""
+    texts = keys_list(keys)
+    text = "\n".join(texts)
+    if text.count("\n") == len(texts) - 1:
+        return zlib.compress(f"lines{text}".encode(), 1)
+    return zlib.compress(f"json {json.dumps(texts)}".encode(), 1)
 
 
 def unpack_keys(blob: bytes) -> list[str]:
     """The keys that `pack_keys` packed, in the same order."""
-    return json.loads(zlib.decompress(blob))
+    text = zlib.decompress(blob).decode()
+    return text[5:].split("\n") if text.startswith("lines") else json.loads(text[5:])
 
 
 def pack_points(points: Points) -> bytes:

@@ -104,7 +104,8 @@ class Claim:
         with self._fence.write() as write:
             rows.reject(write, rejections)
             rows.unpark(write, unpark)
-            rows.resolve_answered(write, batches.settle(write, batch, counts, points))
+            batches.settle(write, batch, counts, points)
+            rows.resolve_answered(write, batch)
 
     def hold(self, batch: str, reason: str) -> None:
         """Keep a batch of which nobody can tell whether it arrived; it is never sent again by itself."""
@@ -117,7 +118,8 @@ class Claim:
         """Settle `old` with what arrived of it (its receipt, and the points that were found), and intend the
         rest, in one step."""
         with self._fence.write() as write:
-            rows.resolve_answered(write, batches.settle(write, old, counts, found))
+            batches.settle(write, old, counts, found)
+            rows.resolve_answered(write, old)
             return batches.intend(write, **rest)
 
     def drop(self, batch: str) -> None:

@@ -196,8 +196,5 @@ _CAUSES = {
     "53100": "could not be written: the server's disk is full. Free some space; nothing of this was kept",
     "25006": "is read-only: the server is a standby, or refuses writes. Point to the primary server",
     "42501": "refuses this user: grant it the right to create, read and write tables in the schema",
-    "28": "refuses the sign-in. Check user and password in the URL",
-    "3D000": "does not exist on that server. Create the database, or correct its name in the URL",
-    "08": "could not be reached. Check host, port and that the server runs",
     "57P": "was shut down while it was used. Check that the server runs, then start again",
 }

@@ -15,6 +15,16 @@ from planhat_pipelines.ledger.errors import ClaimLost, LedgerUnavailable, SyncBu
 from planhat_pipelines.ledger.process import is_gone, this_process
 from planhat_pipelines.ledger.schema import claims
 
+_mine = (
+    sa.select(claims.c.sync)
+    .where(
+        claims.c.sync == sa.bindparam("sync"),
+        claims.c.owner == sa.bindparam("owner"),
+        claims.c.epoch == sa.bindparam("epoch"),
+    )
+    .with_for_update()
+)
+
 
 class Fenced(NamedTuple):
     """An open transaction of an owner that still is one; the claim's row is locked in it, so that nobody
@@ -54,10 +64,8 @@ class Fence:
         """A transaction that is kept whole, or not at all; raises `ClaimLost` once another owner took
         over."""
         with self._database.write() as connection:
-            mine = sa.select(claims.c.sync).where(
-                claims.c.sync == self.sync, claims.c.owner == self._owner, claims.c.epoch == self.epoch
-            )
-            if connection.execute(mine.with_for_update()).first() is None:
+            owner = {"sync": self.sync, "owner": self._owner, "epoch": self.epoch}
+            if connection.execute(_mine, owner).first() is None:
                 raise ClaimLost(self.sync)
             yield Fenced(connection, self.sync, self.run, self.epoch, now(connection))
 

@@ -12,7 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from planhat_pipelines.ledger import schema
-from planhat_pipelines.ledger.batches import to_batch
+from planhat_pipelines.ledger.batches import to_batch, whole
 from planhat_pipelines.ledger.blobs import Points, unpack_points
 from planhat_pipelines.ledger.claim import Claim, claimed
 from planhat_pipelines.ledger.database import Database
@@ -78,7 +78,7 @@ class Ledger:
     def batches(self, sync: str, *states: BatchStates, window: int | None = None) -> list[Batch]:
         """Batches in the given states (all without any), in the order they were intended."""
         table = schema.batches
-        query = sa.select(table).where(table.c.sync == sync).order_by(table.c.intended_at, table.c.id)
+        query = whole().where(table.c.sync == sync).order_by(table.c.intended_at, table.c.id)
         if states:
             query = query.where(table.c.state.in_(states))
         if window is not None:
@@ -91,17 +91,17 @@ class Ledger:
     ) -> Points:
         """All points of settled batches, of any sync, that touch one of the dimensions between the two days
         (days since 1970, both included); a batch counts whole. `excluding` names batches to leave out."""
-        touched, table = schema.touched, schema.batches
+        touched, table, contents = schema.touched, schema.batches, schema.contents
         near = sa.select(touched.c.batch).where(
             touched.c.dimension.in_(dimensions),
             touched.c.last_day >= first_day,
             touched.c.first_day <= last_day,
         )
-        query = sa.select(table.c.point_blob).where(
-            table.c.id.in_(near),
-            table.c.id.not_in(excluding),
-            table.c.state == "settled",
-            table.c.point_blob.is_not(None),
+        query = (
+            sa.select(contents.c.point_blob)
+            .join(table, table.c.id == contents.c.batch)
+            .where(table.c.id.in_(near), table.c.id.not_in(excluding), table.c.state == "settled")
+            .where(contents.c.point_blob.is_not(None))
         )
         with self.database.read() as connection:
             blobs = connection.execute(query).scalars().all()

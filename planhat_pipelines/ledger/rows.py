@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSON
 
 from planhat_pipelines.ledger import schema
-from planhat_pipelines.ledger.blobs import Keys, keys_json, unpack_keys
+from planhat_pipelines.ledger.blobs import Keys, keys_list, unpack_keys
 from planhat_pipelines.ledger.database import upsert
 from planhat_pipelines.ledger.fence import Fenced
 from planhat_pipelines.ledger.models import NewParked, NewRejection
@@ -21,6 +22,16 @@ S = TypeVar("S", sa.Delete, sa.Update)
 _CHUNK = 1_000
 _LONGEST = (
     500  # characters: Postgres refuses index entries above 2.6 KB, and a broken file has keys of megabytes
+)
+
+
+_earlier = (
+    sa.select(sa.literal(1))
+    .where(
+        schema.rejections.c.sync == sa.bindparam("sync"),
+        schema.rejections.c.epoch < sa.bindparam("epoch"),
+    )
+    .limit(1)
 )
 
 
@@ -53,14 +64,14 @@ def resolve(write: Fenced, rows: Keys) -> None:
     write.connection.execute(_among(write, schema.rejections.delete(), schema.rejections, _fit_all(rows)))
 
 
-def resolve_answered(write: Fenced, row_blob: bytes) -> None:
+def resolve_answered(write: Fenced, batch: str) -> None:
     """Close what earlier claims rejected of the rows in a settled batch; what this claim rejected stays."""
     table = schema.rejections
-    earlier = (table.c.sync == write.sync, table.c.epoch < write.epoch)
-    if write.connection.execute(sa.select(sa.literal(1)).where(*earlier).limit(1)).first() is None:
+    if write.connection.execute(_earlier, {"sync": write.sync, "epoch": write.epoch}).first() is None:
         return  # the usual case costs no decoding
-    statement = _among(write, table.delete().where(*earlier), table, unpack_keys(row_blob))
-    write.connection.execute(statement)
+    blob = sa.select(schema.contents.c.row_blob).where(schema.contents.c.batch == batch)
+    keys = unpack_keys(write.connection.execute(blob).scalar_one())
+    write.connection.execute(_among(write, table.delete().where(table.c.epoch < write.epoch), table, keys))
 
 
 def park(write: Fenced, rows: Iterable[NewParked]) -> None:
@@ -91,6 +102,8 @@ def tried(write: Fenced, rows: Keys) -> None:
 
 def unpark(write: Fenced, rows: Keys) -> None:
     """Forget parked rows: they went, or were rejected."""
+    if not len(rows):
+        return
     write.connection.execute(_among(write, schema.parked.delete(), schema.parked, _fit_all(rows)))
 
 
@@ -106,13 +119,13 @@ def _fit_or_none(text: str | None) -> str | None:
 
 
 def _fit_all(rows: Keys) -> list[str]:
-    return [fit(row) for row in rows]
+    return [fit(row) for row in keys_list(rows)]
 
 
 def _among(write: Fenced, statement: S, table: sa.Table, rows: Keys) -> S:
     """Narrow a statement to these rows of the sync; the keys travel as one JSON value, however many they
     are."""
-    array = keys_json(rows).replace("\\u0000", "\N{REPLACEMENT CHARACTER}")
+    array = json.dumps(keys_list(rows), ensure_ascii=False).replace("\\u0000", "\N{REPLACEMENT CHARACTER}")
     if write.connection.dialect.name == "sqlite":
         keys = sa.select(sa.func.json_each(array).table_valued("value").c.value)
     else:

@@ -123,10 +123,18 @@ batches = Table(
     Column("reason", Text),
     Column("intended_at", Moment, nullable=False),
     Column("settled_at", Moment),
+    Index("planhat_batches_bodies", "sync", "body_hash"),
+    Index("planhat_batches_windows", "window"),
+    Index("planhat_batches_states", "sync", "state"),
+)
+
+# Apart from the batches, so that a receipt does not write them again.
+contents = Table(
+    "planhat_contents",
+    metadata,
+    Column("batch", Text, primary_key=True),
     Column("row_blob", LargeBinary, nullable=False),
     Column("point_blob", LargeBinary),
-    Index("planhat_batches_bodies", "sync", "window", "body_hash"),
-    Index("planhat_batches_states", "sync", "state"),
 )
 
 # Which days of which dimension a batch touches: what the look-up of fingerprints goes by.

@@ -13,6 +13,12 @@ from planhat_pipelines.ledger.fence import Fenced
 from planhat_pipelines.ledger.models import Cursor, Window
 from planhat_pipelines.ledger.schema import batches, cursors, moment, windows
 
+_is_open = sa.select(windows.c.id).where(
+    windows.c.id == sa.bindparam("window"),
+    windows.c.sync == sa.bindparam("sync"),
+    windows.c.closed_at.is_(None),
+)
+
 
 def begin(write: Fenced, bounds: Mapping[str, Any], cursor_version: int) -> Window:
     """Open a window that starts from the cursor at this version."""
@@ -33,11 +39,9 @@ def begin(write: Fenced, bounds: Mapping[str, Any], cursor_version: int) -> Wind
 
 def close(write: Fenced, window: int, outcome: str) -> None:
     """Close a window, if none of its batches is still intended."""
-    closed = write.connection.execute(
-        windows.update().where(*_open(write, window)).values(closed_at=write.now, outcome=outcome)
-    )
-    if closed.rowcount == 0:
-        raise WindowClosed(write.sync, window)
+    require_open(write, window)
+    closed = windows.update().where(windows.c.id == window)
+    write.connection.execute(closed.values(closed_at=write.now, outcome=outcome))
     intended = write.connection.execute(
         sa.select(sa.func.count()).where(
             batches.c.sync == write.sync, batches.c.window == window, batches.c.state == "intended"
@@ -49,7 +53,7 @@ def close(write: Fenced, window: int, outcome: str) -> None:
 
 def require_open(write: Fenced, window: int) -> None:
     """Raise `WindowClosed` unless the window is the open one of this sync."""
-    if write.connection.execute(sa.select(windows.c.id).where(*_open(write, window))).first() is None:
+    if write.connection.execute(_is_open, {"window": window, "sync": write.sync}).first() is None:
         raise WindowClosed(write.sync, window)
 
 
@@ -64,10 +68,6 @@ def move(write: Fenced, cursor: Mapping[str, Any], version: int) -> Cursor:
     }
     upsert(write.connection, cursors, [row | {"moved_at": write.now}], take=[*row, "moved_at"])
     return Cursor(**row, moved_at=moment(write.now))
-
-
-def _open(write: Fenced, window: int) -> tuple[sa.ColumnElement[bool], ...]:
-    return windows.c.id == window, windows.c.sync == write.sync, windows.c.closed_at.is_(None)
 
 
 def _require_version(write: Fenced, expected: int) -> None:
