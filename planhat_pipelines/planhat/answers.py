@@ -10,7 +10,7 @@ import polars as pl
 
 from planhat_pipelines.planhat.account import masked
 from planhat_pipelines.planhat.reading import Row, parsed, text
-from planhat_pipelines.planhat.transport import Reply
+from planhat_pipelines.planhat.replies import Reply
 
 _KEYS = ("_id", "externalId", "sourceId")
 _WORDS = ("message", "error", "errmsg", "reason")

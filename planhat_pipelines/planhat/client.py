@@ -24,7 +24,8 @@ from planhat_pipelines.planhat.errors import (
 )
 from planhat_pipelines.planhat.paging import walk
 from planhat_pipelines.planhat.reading import Row
-from planhat_pipelines.planhat.transport import Patience, Reply, Request, Transport, refusal
+from planhat_pipelines.planhat.replies import Reply, Request, refusal
+from planhat_pipelines.planhat.transport import Patience, Transport
 
 T = TypeVar("T")
 

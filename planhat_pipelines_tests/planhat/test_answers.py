@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from planhat_pipelines.planhat.answers import Answer, read
-from planhat_pipelines.planhat.transport import Reply
+from planhat_pipelines.planhat.replies import Reply
 
 
 def answer(status: int, body: Any, sent: int = 10) -> Answer:

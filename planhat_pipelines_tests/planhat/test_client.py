@@ -23,6 +23,7 @@ from planhat_pipelines.planhat import errors
 from planhat_pipelines.planhat.account import Account
 from planhat_pipelines.planhat.catalogue import model
 from planhat_pipelines.planhat.client import Planhat
+from planhat_pipelines.planhat.replies import Reply, Request
 from planhat_pipelines.planhat.transport import Patience
 from planhat_pipelines_tests.planhat.conftest import TENANT, TOKEN, Far, Seen
 
@@ -412,6 +413,12 @@ def test_an_unreachable_analytics_host_does_not_show_the_tenant_token(
     ):
         client.metrics(b"[]")
     assert TENANT not in repr((caught.value, caught.value.__context__)) + caplog.text
+
+
+def test_no_repr_of_a_request_or_reply_shows_a_secret_or_a_value() -> None:
+    request = Request("PUT", f"http://h/{TENANT}", "/x", {"Authorization": f"Bearer {TOKEN}"}, None, b"Zoe")
+    shown = repr(request) + str(request) + repr(Reply(200, {}, b"Zoe"))
+    assert not any(secret in shown for secret in (TENANT, TOKEN, "Zoe"))
 
 
 def test_errors_survive_the_way_to_another_process(far: Far, client: Planhat) -> None:
