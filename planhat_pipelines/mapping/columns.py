@@ -91,11 +91,18 @@ def number(cell: Cell, schema: pl.Schema) -> tuple[pl.Expr, pl.Expr]:
 
 
 def day(cell: Cell, schema: pl.Schema, timezone: str) -> tuple[pl.Expr, pl.Expr]:
-    """The cell as a calendar day in `timezone`, and whether it holds something that is none.
+    """The cell as a calendar day in `timezone`, and whether it holds something that is none."""
+    return day_of(*raw(cell, schema), timezone, cell.label)
 
-    A value with an offset is turned into the zone first; one without is meant in the zone already.
-    """
-    value, dtype = raw(cell, schema)
+
+def instant(cell: Cell, schema: pl.Schema, timezone: str) -> tuple[pl.Expr, pl.Expr]:
+    """The cell as a point in time (UTC), and whether it holds something that is none."""
+    return instant_of(*raw(cell, schema), timezone, cell.label)
+
+
+def day_of(value: pl.Expr, dtype: pl.DataType, timezone: str, label: str) -> tuple[pl.Expr, pl.Expr]:
+    """A value as a calendar day in `timezone`, and whether it is none. A value with an offset is turned into the
+    zone first; one without is meant in the zone already."""
     if dtype == pl.Date:
         found = value
     elif isinstance(dtype, pl.Datetime):
@@ -106,13 +113,12 @@ def day(cell: Cell, schema: pl.Schema, timezone: str) -> tuple[pl.Expr, pl.Expr]
         local = [_parsed(given, form).dt.date() for form in _TIME_FORMATS]
         found = pl.coalesce(*plain, *local, *(_zoned(given, timezone, dates=True)))
     else:
-        raise MappingError(f"{cell.label}: expected a date, found {dtype}")
+        raise MappingError(f"{label}: expected a date, found {dtype}")
     return found, value.is_not_null() & found.is_null()
 
 
-def instant(cell: Cell, schema: pl.Schema, timezone: str) -> tuple[pl.Expr, pl.Expr]:
-    """The cell as a point in time (UTC), and whether it holds something that is none."""
-    value, dtype = raw(cell, schema)
+def instant_of(value: pl.Expr, dtype: pl.DataType, timezone: str, label: str) -> tuple[pl.Expr, pl.Expr]:
+    """A value as a point in time (UTC), and whether it is none; the zone counts as for `day_of`."""
     if dtype == pl.Date:
         found = _local(value.cast(pl.Datetime(_UNIT)), timezone)
     elif isinstance(dtype, pl.Datetime):
@@ -126,7 +132,7 @@ def instant(cell: Cell, schema: pl.Schema, timezone: str) -> tuple[pl.Expr, pl.E
             *(_local(each, timezone) for each in (*plain, *local)), *_zoned(given, timezone, dates=False)
         )
     else:
-        raise MappingError(f"{cell.label}: expected a date and time, found {dtype}")
+        raise MappingError(f"{label}: expected a date and time, found {dtype}")
     return found, value.is_not_null() & found.is_null()
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 import polars as pl
+
+from planhat_pipelines.mapping.values import Value
 
 
 def metric_body(points: pl.DataFrame) -> bytes:
@@ -27,6 +32,36 @@ def member(key: str, value: pl.Expr) -> pl.Expr:
     """`"key":value` as JSON text, null where the value is null."""
     alone = pl.struct(value.alias(key)).struct.json_encode()
     return pl.when(value.is_not_null()).then(alone.str.head(-1).str.tail(-1))
+
+
+def record_texts(
+    frame: pl.DataFrame, top: Sequence[tuple[str, Value, bool]], custom: Sequence[tuple[str, Value, bool]]
+) -> pl.Series:
+    """One JSON object a row, as `body`: the members of `top`, and those of `custom` one level down.
+
+    A member is a name, a value and whether a null is written (and so clears the field) or left out.
+    """
+    parts = _members(top)
+    if custom:
+        parts += [pl.concat_str(pl.lit('"custom":{'), _joined(_members(custom)), pl.lit("}"))]
+    return frame.select(pl.concat_str(pl.lit("{"), _joined(parts), pl.lit("}")).alias("body")).to_series()
+
+
+def _members(fields: Sequence[tuple[str, Value, bool]]) -> list[pl.Expr]:
+    """The JSON members, each without the comma. All that can be written at once is."""
+    plain = [value.expr.alias(name) for name, value, clear in fields if clear and not value.is_json]
+    parts = [pl.struct(plain).struct.json_encode().str.head(-1).str.tail(-1)] if plain else []
+    for name, value, clear in fields:
+        if not value.is_json and not clear:
+            parts.append(member(name, value.expr))
+        elif value.is_json:
+            label = json.dumps(name, ensure_ascii=False) + ":"
+            parts.append(pl.concat_str(pl.lit(label), value.expr.fill_null("null") if clear else value.expr))
+    return parts
+
+
+def _joined(parts: Sequence[pl.Expr]) -> pl.Expr:
+    return pl.concat_str(parts, separator=",", ignore_nulls=True)
 
 
 def objects(frame: pl.DataFrame, members: list[pl.Expr]) -> pl.Series:

@@ -1,7 +1,8 @@
-"""Sixty-four bits that stand for one metric point, the same on every machine and in every release.
+"""Sixty-four bits that stand for one metric point or one record, the same on every machine and in every release.
 
-The ledger keeps them instead of values, so that after a crash the points Planhat holds can be told from the
-points it lacks. Collisions only matter inside one metric and one span of days.
+The ledger keeps them instead of values: after a crash the points Planhat holds are told from those it lacks, and
+records that have not changed are not sent. Collisions only matter inside one metric and one span of days, or
+between two states of one record.
 """
 
 from __future__ import annotations
@@ -36,6 +37,13 @@ def point_fingerprints(points: pl.DataFrame) -> NDArray[np.uint64]:
     odd = np.uint64(0x9E3779B97F4A7C15)
     with np.errstate(over="ignore"):
         return (by_series * odd ^ by_day) * odd ^ by_value
+
+
+def text_fingerprints(texts: pl.Series) -> pl.Series:
+    """One fingerprint a text, as UInt64."""
+    import numpy as np
+
+    return pl.Series("hash", _hash(np.array(texts.to_list(), dtype=object)), dtype=pl.UInt64)
 
 
 def _hash(values: NDArray[Any]) -> NDArray[np.uint64]:

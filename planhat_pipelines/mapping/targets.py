@@ -92,19 +92,21 @@ def split(
     matched = frame.join(targets, on="key", how="left", maintain_order="left").with_columns(
         problem=pl.coalesce("problem", first_problem(about_target) + len(problems))
     )
-    reasons = pl.DataFrame(
-        {
-            "problem": range(len(problems) + len(about_target)),
-            "field": [each[0] for each in (*problems, *about_target)],
-            "reason": [each[1] for each in (*problems, *about_target)],
-        },
-        schema={"problem": pl.Int32, "field": pl.String, "reason": pl.String},
-    )
     good = matched.filter(pl.col("problem").is_null())
     return Mapped(
         ready=good.filter(pl.col("_id").is_not_null()).drop("problem", "key", "again"),
-        refused=matched.filter(pl.col("problem").is_not_null())
-        .join(reasons, on="problem", how="left", maintain_order="left")
-        .select(ROW, "key", "field", "reason"),
+        refused=with_reasons(matched.filter(pl.col("problem").is_not_null()), [*problems, *about_target]),
         parked=good.filter(pl.col("_id").is_null()).select(ROW, pl.col("key").alias("target")),
+    )
+
+
+def with_reasons(refused: pl.DataFrame, problems: Sequence[tuple[str, str, pl.Expr]]) -> pl.DataFrame:
+    """ROW, `key`, `field` and `reason` of rows whose `problem` is a place in `problems`."""
+    reasons = pl.DataFrame(
+        [(at, field, reason) for at, (field, reason, _) in enumerate(problems)],
+        schema={"problem": pl.Int32, "field": pl.String, "reason": pl.String},
+        orient="row",
+    )
+    return refused.join(reasons, on="problem", how="left", maintain_order="left").select(
+        ROW, "key", "field", "reason"
     )

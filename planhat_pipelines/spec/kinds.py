@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from planhat_pipelines.spec.records import RecordsSpec
 from planhat_pipelines.spec.usage import UsageSpec
 
-AnySpec = UsageSpec
+AnySpec = UsageSpec | RecordsSpec
 """Whatever a sync may be."""
 
 KINDS: Mapping[str, type[AnySpec]] = {
+    "planhat_pipelines.SnowflakeRecords": RecordsSpec,
     "planhat_pipelines.SnowflakeUsage": UsageSpec,
 }

@@ -1,0 +1,141 @@
+"""Rows of a CRM table to Planhat records: one JSON object a row, and a fingerprint of all it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from planhat_pipelines.mapping.columns import ROW, Cell, MappingError, raw, text
+from planhat_pipelines.mapping.encode import record_texts
+from planhat_pipelines.mapping.fingerprint import text_fingerprints
+from planhat_pipelines.mapping.targets import Mapped, first_problem, with_reasons
+from planhat_pipelines.mapping.values import Value, ValueType, value
+from planhat_pipelines.planhat.catalogue import Model
+
+COPIES = "__copies"
+"""Column of a source of records: how many rows of the table have this row's key."""
+
+NO_KEY = "(no key)"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMapping:
+    """One field. `source` is a cell, a SQL expression (`expression`) or the same value for every row."""
+
+    name: str
+    custom: bool
+    kind: ValueType
+    cell: Cell | None = None
+    expression: str | None = None
+    constant: str | int | float | bool | None = None
+    clear: bool = True
+    timezone: str = "UTC"
+    required: bool = False
+    allowed: tuple[str, ...] | None = None
+
+    @property
+    def label(self) -> str:
+        """How errors name it."""
+        return f"custom.{self.name}" if self.custom else self.name
+
+    def read(self, schema: pl.Schema) -> Value:
+        """The field's value over a frame of this schema."""
+        if self.cell:
+            source, dtype = raw(self.cell, schema)
+        elif self.expression:
+            source = pl.sql_expr(self.expression)
+            dtype = _type_of(source, self.expression, schema)
+        else:
+            source = pl.lit(self.constant)
+            dtype = pl.DataFrame([[self.constant]]).dtypes[0]
+        return value(source, dtype, self.kind, self.timezone, self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsMapping:
+    """A compiled `SnowflakeRecords`. `company` is the cell that names the record's company."""
+
+    model: Model
+    key: str
+    fields: Sequence[FieldMapping]
+    company: Cell | None = None
+
+    def apply(self, rows: pl.DataFrame, companies: pl.DataFrame | None) -> Mapped:
+        """`rows`: ROW (null where the row has no key), COPIES and the mapped columns. `companies`: `known_targets`
+        of them, for a mapping with `company`. `ready` has ROW, `key`, `body` (JSON) and `hash` (UInt64)."""
+        values = [each.read(rows.schema) for each in self.fields]
+        company = text(self.company, rows.schema) if self.company else pl.lit(None, pl.String)
+        problems = self._problems(values)
+        frame = rows.select(
+            pl.col(ROW).fill_null(NO_KEY),
+            pl.col(ROW).alias("key"),
+            company.alias("company"),
+            first_problem(problems).alias("problem"),
+            *(each.expr.alias(f"f{at}") for at, each in enumerate(values)),
+        )
+        if self.company and companies is not None:
+            named = companies.select(pl.col("key").alias("company"), pl.col("_id").alias("company_id"))
+            frame = frame.join(named, on="company", how="left", maintain_order="left")
+        good = frame.filter(pl.col("problem").is_null())
+        waits = (
+            pl.col("company_id").is_null() & pl.col("company").is_not_null()
+            if self.company
+            else pl.lit(False)
+        )
+        ready = good.filter(~waits)
+        bodies = self._bodies(ready, values)
+        return Mapped(
+            ready=ready.select(ROW, "key").with_columns(bodies, text_fingerprints(bodies).alias("hash")),
+            refused=with_reasons(frame.filter(pl.col("problem").is_not_null()), problems),
+            parked=good.filter(waits).select(ROW, pl.col("company").alias("target")),
+        )
+
+    def _problems(self, values: Sequence[Value]) -> list[tuple[str, str, pl.Expr]]:
+        problems = [
+            (self.key, "is empty: a row without a key can never be found again", pl.col(ROW).is_null()),
+            (self.key, "is not unique: several rows of the table have this key", pl.col(COPIES) > 1),
+        ]
+        for each, found in zip(self.fields, values, strict=True):
+            kind = {"day_number": "day", "json": "JSON"}.get(each.kind, each.kind)
+            problems.append((each.label, f"is no {kind}", found.bad))
+            if each.allowed is not None:
+                listed = found.expr.is_in(each.allowed)
+                problems.append(
+                    (each.label, "is not in the field's list of values", found.expr.is_not_null() & ~listed)
+                )
+            if each.required:
+                problems.append(
+                    (each.label, f"is empty, and a {self.model.title} needs it", found.expr.is_null())
+                )
+        if self.company and self.model.company_required:
+            no_company = pl.col(self.company.column).is_null()
+            problems.append(
+                (self.company.label, f"is empty, and a {self.model.title} needs a company", no_company)
+            )
+        return problems
+
+    def _bodies(self, ready: pl.DataFrame, values: Sequence[Value]) -> pl.Series:
+        top = [(self.key, Value(pl.col("key"), pl.lit(False)), False)]
+        if self.company and self.model.company_field:
+            field = self.model.company_field
+            one = pl.col("company_id")
+            whose = pl.concat_list(one) if field == "companyIds" else one
+            top.append((field, Value(whose, pl.lit(False)), False))
+        if self.model.name == "note":
+            top.append(("type", Value(pl.lit("note"), pl.lit(False)), False))
+        custom: list[tuple[str, Value, bool]] = []
+        for at, (each, found) in enumerate(zip(self.fields, values, strict=True)):
+            mapped = Value(pl.col(f"f{at}"), found.bad, found.is_json)
+            (custom if each.custom else top).append((each.name, mapped, each.clear))
+        return record_texts(ready, top, custom)
+
+
+def _type_of(expression: pl.Expr, sql: str, schema: pl.Schema) -> pl.DataType:
+    try:
+        return pl.DataFrame(schema=schema).select(expression).dtypes[0]
+    except pl.exceptions.PolarsError as error:
+        raise MappingError(
+            f"the expression {sql!r} cannot be computed: {str(error).splitlines()[0]}"
+        ) from None

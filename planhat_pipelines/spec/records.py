@@ -1,0 +1,183 @@
+"""`SnowflakeRecords`: rows of a CRM table or view to records of a Planhat model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from planhat_pipelines.planhat.catalogue import MODELS, Model, UnknownModel, model
+from planhat_pipelines.spec.base import Column, IdKind, Spec, SpecError, SyncName, TableName
+from planhat_pipelines.spec.cadence import Cadence, known_zone
+
+FieldType = Literal["text", "number", "integer", "boolean", "date", "datetime", "list", "json"]
+
+
+class KeyMap(Spec):
+    """The column that identifies a row, and the Planhat key it becomes."""
+
+    column: str = Field(min_length=1, examples=["ACCOUNT_ID"])
+    field: Literal["externalId", "sourceId", "email", "_id"] = Field(
+        default="externalId",
+        description="externalId for ids of your own; sourceId belongs to a CRM integration, if there is one.",
+    )
+
+
+class CompanyRef(Column):
+    """The column that names a record's company, and which of Planhat's ids it holds."""
+
+    id: IdKind = Field(
+        default="external", description="Which id the column holds: planhat, external or source."
+    )
+
+
+class FieldMap(Spec):
+    """One Planhat field and where its value comes from: a column, a constant or an expression."""
+
+    field: str = Field(
+        pattern=r"^(custom\..+|[A-Za-z_][A-Za-z0-9_]*)$",
+        description="A field of the model, or custom.NAME with the custom field's name as the app shows it.",
+        examples=["name", "custom.ARR"],
+    )
+    column: str | None = Field(default=None, min_length=1)
+    path: str | None = Field(
+        default=None, description="Place inside a VARIANT column, as `plan.seats[0].used`."
+    )
+    value: str | int | float | bool | None = Field(default=None, description="The same value for every row.")
+    expression: str | None = Field(
+        default=None,
+        description="A SQL expression over the columns, as polars understands it: upper(NAME) || ' (' || CITY || ')'.",
+    )
+    type: FieldType | None = Field(
+        default=None, description="Found from the model or the custom field when left out."
+    )
+    nulls: Literal["clear", "leave"] = Field(
+        default="clear",
+        description="What an empty value does: clear the field in Planhat, or leave it as it is.",
+    )
+    timezone: str = Field(default="UTC", description="Time zone of dates and times that carry none.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, timezone: str) -> str:
+        return known_zone(timezone)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [name for name in ("column", "value", "expression") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise SpecError(
+                f"{self.field}: {' and '.join(given) or 'nothing'} says where the value comes from",
+                "give exactly one of column, value, expression",
+            )
+        if self.path and not self.column:
+            raise SpecError(f"{self.field}: path without column", "name the VARIANT column it lies in")
+        return self
+
+
+def _model_name(name: Any) -> Any:
+    if isinstance(name, str):
+        try:
+            model(name)
+        except UnknownModel as error:
+            raise SpecError(str(error), f"use one of {', '.join(MODELS)}") from None
+    return name
+
+
+ModelName = Annotated[
+    str,
+    BeforeValidator(_model_name),
+    Field(description=f"The Planhat model: {', '.join(MODELS)}.", examples=["company"]),
+]
+
+
+class RecordsSpec(Spec):
+    """Rows of a Snowflake table or view, each one record of a Planhat model."""
+
+    name: SyncName
+    table: TableName
+    model: ModelName
+    key: KeyMap
+    company: CompanyRef | None = Field(
+        default=None,
+        description="Whose record it is; needed by all models but Company, User, Product, Issue.",
+    )
+    changes: Literal["change_tracking", "snapshot_diff", "updated_at"] = Field(
+        default="change_tracking",
+        description="How to find what changed: Snowflake's change tracking; the whole table compared with what was "
+        "sent; or a column that holds the time of the last change (which cannot see deletions).",
+    )
+    updated_at: str | None = Field(default=None, description="That column, with `changes: updated_at`.")
+    every: Cadence
+    full_every: Cadence | None = Field(
+        default=None, description="Compare the whole table now and then, to heal what drifted."
+    )
+    on_delete: Literal["ignore", "archive"] = Field(
+        default="ignore",
+        description="Rows that vanish: leave their records, or archive them where the model can.",
+    )
+    brake: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Share of the known records that one run may change or archive. A run that would change more "
+        "(and more than 100) stops before it sends anything; let it through with `allow_many_changes`.",
+    )
+    fields: tuple[FieldMap, ...] = Field(min_length=1, strict=False)
+    description: str | None = None
+    owners: tuple[str, ...] = Field(default=(), strict=False)
+    tags: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def planhat_model(self) -> Model:
+        """The catalogue's entry of the model."""
+        return model(self.model)
+
+    @model_validator(mode="after")
+    def _fits_the_model(self) -> Self:
+        target = self.planhat_model
+        if not target.bulk:
+            raise SpecError(f"Planhat takes no bulk upserts of {target.title}", "choose another model")
+        if self.key.field not in target.keys:
+            raise SpecError(
+                f"{target.title} is not known by {self.key.field}", f"use one of {', '.join(target.keys)}"
+            )
+        if target.company_required and self.company is None:
+            raise SpecError(
+                f"a {target.title} belongs to a company, and none is named",
+                "add a line such as company: {column: ACCOUNT_ID, id: external}",
+            )
+        if self.company and target.company_field is None:
+            raise SpecError(f"a {target.title} has no company", "remove company:")
+        if (self.changes == "updated_at") != (self.updated_at is not None):
+            raise SpecError(
+                "changes: updated_at and updated_at: COLUMN go together", "give both, or neither of them"
+            )
+        if self.on_delete == "archive" and archive_field(target) is None:
+            raise SpecError(f"a {target.title} cannot be archived over the API", "remove on_delete")
+        self._fields_fit(target)
+        return self
+
+    def _fields_fit(self, target: Model) -> None:
+        names = [each.field for each in self.fields]
+        for each in self.fields:
+            if names.count(each.field) > 1:
+                raise SpecError(f"{each.field} is mapped {names.count(each.field)} times", "map it once")
+            if each.field == self.key.field or each.field == target.company_field:
+                raise SpecError(f"{each.field} is set by `key:` or `company:`", "remove it from fields:")
+            if each.field.startswith("custom."):
+                continue
+            known = target.fields.get(each.field)
+            if known is None:
+                raise SpecError(
+                    f"a {target.title} has no field {each.field}",
+                    f"use one of {', '.join(n for n, f in target.fields.items() if not f.read_only)}, "
+                    "or custom.NAME",
+                )
+            if known.read_only:
+                raise SpecError(f"{each.field} is filled in by Planhat and cannot be written", "remove it")
+
+
+def archive_field(target: Model) -> str | None:
+    """The field that archives a record of this model, where there is one."""
+    return next((name for name in ("archived", "isArchived") if name in target.fields), None)
