@@ -77,10 +77,11 @@ def tables(seed: int, cast: Sequence[Customer], as_of: date) -> list[Table]:
     ]
 
 
-def _stamp(chance: Random, as_of: date) -> datetime:
-    """Some working hour before `as_of`."""
-    moment = timedelta(days=chance.randint(1, 200), seconds=chance.randint(0, 36_000))
-    return datetime.combine(as_of, time(7)) - moment
+def _stamp(chance: Random, who: Customer, as_of: date) -> datetime:
+    """Some working hour in the last two hundred days, or on `as_of` for who signs that day."""
+    age = (as_of - who.since).days
+    day = as_of - timedelta(days=chance.randint(1, min(200, age)) if age > 0 else 0)
+    return datetime.combine(day, time(8)) + timedelta(seconds=chance.randint(0, 36_000))
 
 
 def _accounts(seed: int, cast: Sequence[Customer], as_of: date) -> Rows:
@@ -98,6 +99,7 @@ def _accounts(seed: int, cast: Sequence[Customer], as_of: date) -> Rows:
                 chance.sample(("beta", "api", "sso", "on-site", "advocate"), chance.randint(0, 3))
             ),
         }
+        score = chance.randint(2, 3 if who.story == "declining" else 5)
         if who.number % 90 == 17:
             profile["employees"] = "about forty"  # text where a number belongs
         yield (
@@ -110,14 +112,10 @@ def _accounts(seed: int, cast: Sequence[Customer], as_of: date) -> Rows:
             who.locale.country,
             None if chance.random() < 0.08 else who.locale.city,
             who.since,
-            None
-            if chance.random() < 0.15
-            else chance.randint(2, 3)
-            if who.story == "declining"
-            else chance.randint(2, 5),
+            None if chance.random() < 0.15 else score,
             chance.random() < 0.1,
             None if chance.random() < 0.03 else variant(profile),
-            _stamp(chance, as_of),
+            _stamp(chance, who, as_of),
         )
 
 
@@ -149,7 +147,7 @@ def _contacts(seed: int, cast: Sequence[Customer], as_of: date) -> Rows:
                 else f"+{chance.randint(30, 99)} {chance.randint(10**7, 10**9)}",
                 at == 0,
                 variant(preferences),
-                _stamp(chance, as_of),
+                _stamp(chance, who, as_of),
             )
 
 
@@ -172,7 +170,7 @@ def _licenses(seed: int, cast: Sequence[Customer], as_of: date) -> Rows:
                 fixed,
                 chance.random() < 0.8,
                 status,
-                _stamp(chance, as_of),
+                _stamp(chance, who, as_of),
             )
 
 
@@ -201,7 +199,7 @@ def _projects(seed: int, cast: Sequence[Customer], as_of: date) -> Rows:
                 starts,
                 starts + timedelta(days=14 * len(STEPS)),
                 variant(technical),
-                _stamp(chance, as_of),
+                _stamp(chance, who, as_of),
             )
 
 
@@ -225,7 +223,7 @@ def _milestones(seed: int, cast: Sequence[Customer], as_of: date) -> Rows:
                     begins,
                     due,
                     finished if at < done else None,
-                    _stamp(chance, as_of),
+                    _stamp(chance, who, as_of),
                 )
 
 
@@ -246,7 +244,7 @@ def _assets(seed: int, cast: Sequence[Customer], as_of: date) -> Rows:
                 who.since + timedelta(days=chance.randint(5, 60)),
                 "retired" if who.last_day else "active",
                 variant(specs),
-                _stamp(chance, as_of),
+                _stamp(chance, who, as_of),
             )  # fmt: skip
 
 
@@ -276,5 +274,5 @@ def _opportunities(seed: int, cast: Sequence[Customer], as_of: date) -> Rows:
             "EUR",
             landing,
             None if status == "active" else landing,
-            _stamp(chance, as_of),
+            _stamp(chance, who, as_of),
         )

@@ -49,15 +49,14 @@ def build(as_of: date, *, seed: int = 7, scale: float = 1.0) -> World:
         raise ValueError(f"scale {scale:g} gives {count} customers; the world holds 20 to {_MOST}")
     cast = tuple(customer(seed, number, as_of) for number in range(count))
     days = [as_of - timedelta(days=ago) for ago in range(DAYS, 0, -1)]
+    newcomers = _newcomers(seed, cast, as_of, days[-1])
     return World(
         seed=seed,
         as_of=as_of,
         cast=cast,
         tables=(
             *crm.tables(seed, cast, as_of),
-            *usage.tables(
-                seed, (*cast, *_newcomers(seed, cast, as_of, as_of - timedelta(days=1))), as_of, days
-            ),
+            *usage.tables(seed, (*cast, *newcomers), as_of, days),
         ),
         drops=drops.first_drops(seed, cast, as_of),
         custom_fields=tuple(tenant.custom_fields()),
@@ -73,10 +72,10 @@ def next_day(world: World, number: int = 1) -> NextDay:
     - changed accounts: a better phase, a new ARR, and a score that somebody changes in Planhat as well
     """
     day = world.as_of + timedelta(days=number - 1)
-    signed = [who for who in _newcomers(world.seed, world.cast, world.as_of, day) if who.since <= day]
-    cast = (*world.cast, *_newcomers(world.seed, world.cast, world.as_of, day))
-    joined = [who for who in signed if who.since == day]
-    added = [table for table in crm.tables(world.seed, joined, day) if table.rows.height]
+    newcomers = _newcomers(world.seed, world.cast, world.as_of, day)
+    cast = (*world.cast, *newcomers)
+    signed = [who for who in newcomers if who.since == day]
+    added = [table for table in crm.tables(world.seed, signed, day) if table.rows.height]
     changed, edits = _changes(world, number, day)
     return NextDay(
         day=day,
@@ -88,7 +87,7 @@ def next_day(world: World, number: int = 1) -> NextDay:
 
 
 def _newcomers(seed: int, cast: tuple[Customer, ...], as_of: date, day: date) -> list[Customer]:
-    """One signs each day from `as_of` on and uses the product three days before: those seen by `day`."""
+    """One signs each day from `as_of` on and uses the product from three days before: those that do so by `day`."""
     ahead = (day - as_of).days + 3
     return [
         customer(seed, len(cast) + later, as_of, signed=as_of + timedelta(days=later))
