@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from planhat_pipelines.snowflake.errors import KeyColumnError
-from planhat_pipelines.snowflake.query import frame_of, one_row
+from planhat_pipelines.snowflake.query import frame_of, last_commit, one_row
 from planhat_pipelines.snowflake.spans import Spans
 from planhat_pipelines.snowflake.tables import WHOLE_NUMBERS, Column, Table, quoted, resolve
 
@@ -65,7 +65,7 @@ class UsageTable:
 
     def changed(self, cursor: dict[str, Any] | None) -> bool:
         """Whether a run may find something. Where Snowflake tells the last commit, no warehouse is needed."""
-        commit = self._last_commit()
+        commit = last_commit(self.session, self.table)
         if cursor is None or commit is None or commit != cursor["commit"]:
             return commit is not None or self.next(cursor) is not None
         return False
@@ -73,7 +73,7 @@ class UsageTable:
     def next(self, cursor: dict[str, Any] | None) -> UsageIncrement | None:
         """The rows after `cursor`, at most WINDOW_ROWS and the late ones behind it. It may turn out empty, which
         only moves the cursor's `commit`. Raises KeyColumnError."""
-        commit = self._last_commit()
+        commit = last_commit(self.session, self.table)
         if cursor is not None and commit is not None and commit == cursor["commit"]:
             return None
         self._no_null_keys()
@@ -131,16 +131,6 @@ class UsageTable:
                 low = int(piece[_KEY][-1])
             if piece.height < PIECE_ROWS:
                 return
-
-    def _last_commit(self) -> str | None:
-        from snowflake.connector.errors import ProgrammingError
-
-        name = self.table.sql.replace("'", "''")
-        try:
-            (commit,) = one_row(self.session, f"SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('{name}')")
-        except ProgrammingError:  # some views cannot tell
-            return None
-        return None if commit is None else str(commit)
 
     def _no_null_keys(self) -> None:
         (nulls,) = one_row(self.session, f"SELECT COUNT(*) FROM {self.table.sql} WHERE {self._key} IS NULL")

@@ -1,0 +1,279 @@
+"""Rows of a CRM table: an exact snapshot first, then what changed, by change tracking or by comparing.
+
+A window of change tracking is (from, at]: both ends are literals taken from Snowflake's own clock, cut to
+milliseconds, and the end of one window is the start of the next, so nothing is lost or read twice. The end lies a
+little in the past when it is read (`lag`), as a commit that is being finished may still get an earlier time. What
+comes is the net change by key: the row as it is at the end of the window, or nothing where it is gone.
+(Snowflake documentation, CHANGES, AT | BEFORE, change tracking.)
+
+Cursor: `at`, the end of the last window; `full_at`, that of the last whole reading; `high`, for `updated_at`, the
+highest value read; `commit`, the table's last commit before the reading.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+
+from planhat_pipelines.snowflake.query import frame_of, last_commit, one_row
+from planhat_pipelines.snowflake.tables import Column, Table, quoted, resolve
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+PIECE_ROWS = 100_000
+_KEYS_A_QUERY = 1_000
+_UNREADABLE = {707, 91930, 91912}  # the window lies before tracking, creation or retention
+_LATE_SECONDS = 600  # how far behind the highest `updated_at` to look again
+_TIME = "YYYY-MM-DD HH24:MI:SS.FF3"
+
+Changes = Literal["change_tracking", "snapshot_diff", "updated_at"]
+
+
+@dataclass(frozen=True)
+class RecordsTable:
+    """A table or view with a unique key, as a source.
+
+    Frames carry `row` (the key as text, null where a row has none), `copies` (how many rows have the key; 0 for a row
+    that is gone) and the mapped columns under the names the user wrote.
+    """
+
+    session: SnowflakeConnection
+    table: Table
+    key: str
+    columns: Sequence[str]
+    row: str
+    copies: str
+    changes: Changes = "change_tracking"
+    updated_at: str | None = None
+    full_every: float | None = None  # seconds
+    lag: float = 3.0
+    log: Callable[[str], None] = lambda _: None
+
+    @cached_property
+    def shape(self) -> dict[str, Column]:
+        """The table's columns. Raises NotFound."""
+        return self.table.columns(self.session)
+
+    @cached_property
+    def key_sql(self) -> str:
+        """The key as text in a statement."""
+        return f"TO_VARCHAR({quoted(resolve(self.key, self.shape, self.table).name)})"
+
+    @cached_property
+    def selection(self) -> str:
+        """The mapped columns in a statement."""
+        names = dict.fromkeys(self.columns)
+        return "".join(
+            f", {quoted(resolve(name, self.shape, self.table).name)} AS {quoted(name)}" for name in names
+        )
+
+    def changed(self, cursor: dict[str, Any] | None) -> bool:
+        """Whether a run may find something; asks for the last commit, which starts no warehouse."""
+        if cursor is None or self._full_is_due(cursor):
+            return True
+        commit = last_commit(self.session, self.table)
+        return commit is None or commit != cursor["commit"]
+
+    def next(self, cursor: dict[str, Any] | None) -> RecordsIncrement | None:
+        """The window after `cursor`; the whole table at first, when a window is lost, and when it is due."""
+        commit = last_commit(self.session, self.table)
+        full_is_due = cursor is None or self._full_is_due(cursor)
+        if cursor and not full_is_due and commit is not None and commit == cursor["commit"]:
+            return None
+        at = self._server_time()
+        time.sleep(self.lag)
+        if cursor is None or full_is_due or self.changes == "snapshot_diff":
+            return self._full(at, commit, cursor)
+        if cursor.get("at") == at:
+            return None
+        if self.changes == "updated_at":
+            return self._updated(at, commit, cursor)
+        return self._tracked(at, commit, cursor)
+
+    def again(self, bounds: dict[str, Any]) -> RecordsIncrement:
+        """A window that was begun and not finished."""
+        return RecordsIncrement(self, bounds)
+
+    def rows(self, keys: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Rows by key, as they are now; one frame at least, which may be empty."""
+        for start in range(0, len(keys), _KEYS_A_QUERY) or (0,):
+            some = list(keys[start : start + _KEYS_A_QUERY]) or [""]
+            places = ", ".join(["%s"] * len(some))
+            yield self.page("", f"{self.key_sql} IN ({places})", some)
+
+    def page(self, point: str, where: str, values: Sequence[str], limit: str = "") -> pl.DataFrame:
+        """One page of rows at a point in time, in the order of the key as text."""
+        return frame_of(
+            self.session,
+            f"SELECT {self.key_sql} AS {quoted(self.row)}, 1 AS {quoted(self.copies)}{self.selection} "
+            f"FROM {self.table.sql}{point} WHERE {where} ORDER BY 1 {limit}",
+            values,
+        ).with_columns(pl.col(self.copies).cast(pl.Int64))
+
+    # -- windows
+
+    def _full(self, at: str, commit: str | None, cursor: dict[str, Any] | None) -> RecordsIncrement:
+        if cursor is not None:
+            self.log(f"{self.table}: reading the whole table and comparing it with what was sent")
+        point = _at(at) if self._can_read_at(at) else ""
+        high = self._highest() if self.changes == "updated_at" else None
+        return RecordsIncrement(
+            self, {"kind": "full", "point": point, "at": at, "full_at": at, "commit": commit, "high": high}
+        )
+
+    def _tracked(self, at: str, commit: str | None, cursor: dict[str, Any]) -> RecordsIncrement:
+        window = _window(cursor["at"], at)
+        error = self._refusal(f"SELECT COUNT(*) FROM {self.table.sql}{window}")
+        if error is not None:
+            self.log(f"{self.table}: {error} {self._advice()}")
+            return self._full(at, commit, cursor)
+        bounds = {"kind": "changes", "window": window, "point": _at(at), "at": at, "commit": commit}
+        return RecordsIncrement(self, {**bounds, "full_at": cursor.get("full_at"), "high": None})
+
+    def _updated(self, at: str, commit: str | None, cursor: dict[str, Any]) -> RecordsIncrement:
+        column = resolve(self.updated_at or "", self.shape, self.table)
+        since = ""
+        if cursor.get("high"):
+            since = f"{quoted(column.name)} >= DATEADD(second, -{_LATE_SECONDS}, '{cursor['high']}'::{column.type})"
+        bounds = {"kind": "updated", "since": since or "TRUE", "at": at, "commit": commit}
+        return RecordsIncrement(self, {**bounds, "full_at": cursor.get("full_at"), "high": self._highest()})
+
+    def _full_is_due(self, cursor: dict[str, Any]) -> bool:
+        if self.full_every is None or not cursor.get("full_at"):
+            return False
+        return _parsed(self._server_time()) - _parsed(cursor["full_at"]) >= timedelta(seconds=self.full_every)
+
+    def _server_time(self) -> str:
+        (now,) = one_row(
+            self.session, f"SELECT TO_VARCHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), '{_TIME}')"
+        )
+        return f"{now} +0000"
+
+    def _highest(self) -> str | None:
+        column = resolve(self.updated_at or "", self.shape, self.table)
+        (high,) = one_row(
+            self.session, f"SELECT TO_VARCHAR(MAX({quoted(column.name)})) FROM {self.table.sql}"
+        )
+        return high
+
+    def _can_read_at(self, at: str) -> bool:
+        """Time travel may be off (no retention) or reach too short; then the table is read as it stands."""
+        return self._refusal(f"SELECT 1 FROM {self.table.sql}{_at(at)} LIMIT 1") is None
+
+    def _refusal(self, sql: str) -> str | None:
+        from snowflake.connector.errors import ProgrammingError
+
+        try:
+            one_row(self.session, sql)
+        except ProgrammingError as error:
+            if error.errno not in _UNREADABLE:
+                raise
+            return f"the changes since the last run cannot be read any more ({error.errno:06d})."
+        return None
+
+    def _advice(self) -> str:
+        return (
+            "Was the table replaced, its history too old, or tracking off? The owner can switch it on with: "
+            f"ALTER TABLE {self.table.sql} SET CHANGE_TRACKING = TRUE;"
+        )
+
+
+@dataclass
+class RecordsIncrement:
+    """One window of a records table. `whole`: every row of the table is in it, so what is missing is gone."""
+
+    table: RecordsTable
+    bounds: dict[str, Any]
+
+    @property
+    def whole(self) -> bool:
+        return self.bounds["kind"] == "full"
+
+    def pieces(self) -> Iterator[pl.DataFrame]:
+        """The rows, at most PIECE_ROWS at a time, in the order of the key."""
+        read = {"full": self._rows, "updated": self._rows, "changes": self._changes}[self.bounds["kind"]]
+        yield from read()
+
+    def cursor(self) -> dict[str, Any]:
+        """The place after this window."""
+        return {name: self.bounds[name] for name in ("at", "full_at", "high", "commit")}
+
+    def _rows(self) -> Iterator[pl.DataFrame]:
+        table, point = self.table, self.bounds.get("point", "")
+        since = self.bounds.get("since", "TRUE")
+        doubled = self._doubled(f"SELECT {table.key_sql} AS K FROM {table.table.sql}{point}")
+        nameless = table.page(point, f"{table.key_sql} IS NULL AND {since}", ())
+        if nameless.height:
+            yield nameless
+        last = ""
+        while True:
+            page = table.page(point, f"{table.key_sql} > %s AND {since}", [last], f"LIMIT {PIECE_ROWS}")
+            if page.height:
+                last = page[table.row][-1]
+                yield self._with_copies(page, doubled)
+            if page.height < PIECE_ROWS:
+                return
+
+    def _changes(self) -> Iterator[pl.DataFrame]:
+        table = self.table
+        keys = (
+            f"SELECT DISTINCT {table.key_sql} AS K FROM {table.table.sql}{self.bounds['window']} "
+            f"WHERE {table.key_sql} IS NOT NULL"
+        )
+        now = f"SELECT {table.key_sql} AS K{table.selection} FROM {table.table.sql}{self.bounds['point']}"
+        doubled = self._doubled(f"SELECT n.K FROM ({keys}) AS c JOIN ({now}) AS n ON n.K = c.K")
+        mapped = "".join(f", n.{quoted(name)}" for name in dict.fromkeys(table.columns))
+        last = ""
+        while True:
+            page = frame_of(
+                table.session,
+                f"SELECT c.K AS {quoted(table.row)}, IFF(n.K IS NULL, 0, 1) AS {quoted(table.copies)}{mapped} "
+                f"FROM ({keys}) AS c LEFT JOIN ({now}) AS n ON n.K = c.K "
+                f"WHERE c.K > %s ORDER BY 1 LIMIT {PIECE_ROWS}",
+                [last],
+            ).with_columns(pl.col(table.copies).cast(pl.Int64))
+            if page.height:
+                last = page[table.row][-1]
+                yield self._with_copies(page, doubled)
+            if page.height < PIECE_ROWS:
+                return
+
+    def _doubled(self, keys: str) -> pl.DataFrame:
+        found = frame_of(
+            self.table.session,
+            f"SELECT K AS {quoted(self.table.row)}, COUNT(*) AS N FROM ({keys}) AS k "
+            f"WHERE K IS NOT NULL GROUP BY K HAVING COUNT(*) > 1",
+        )
+        return found.with_columns(pl.col("N").cast(pl.Int64))
+
+    def _with_copies(self, page: pl.DataFrame, doubled: pl.DataFrame) -> pl.DataFrame:
+        """One row a key, with the number of rows that share it."""
+        if not doubled.height:
+            return page
+        row, copies = self.table.row, self.table.copies
+        once = page.unique(row, keep="first", maintain_order=True).join(
+            doubled, on=row, how="left", maintain_order="left"
+        )
+        return once.with_columns(pl.coalesce("N", copies).alias(copies)).drop("N")
+
+
+def _at(moment: str) -> str:
+    return f" AT(TIMESTAMP => '{moment}'::TIMESTAMP_TZ)"
+
+
+def _window(start: str, end: str) -> str:
+    return (
+        f" CHANGES(INFORMATION => DEFAULT) AT(TIMESTAMP => '{start}'::TIMESTAMP_TZ) "
+        f"END(TIMESTAMP => '{end}'::TIMESTAMP_TZ)"
+    )
+
+
+def _parsed(moment: str) -> datetime:
+    return datetime.strptime(moment, "%Y-%m-%d %H:%M:%S.%f %z")
