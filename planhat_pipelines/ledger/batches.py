@@ -18,11 +18,9 @@ from planhat_pipelines.ledger.models import Batch, Intent
 _batches, _contents = schema.batches, schema.contents
 
 # What every batch needs is built once: building costs several times what running does.
-_insert_batch, _insert_content, _insert_touched = (
-    _batches.insert(),
-    _contents.insert(),
-    schema.touched.insert(),
-)
+_insert_batch = _batches.insert()
+_insert_content = _contents.insert()
+_insert_touched = schema.touched.insert()
 _last_ordinal = sa.select(sa.func.max(_batches.c.ordinal)).where(
     _batches.c.sync == sa.bindparam("sync"),
     _batches.c.window.is_not_distinct_from(sa.bindparam("window")),

@@ -19,8 +19,7 @@ from planhat_pipelines.ledger.ledger import Ledger
 from planhat_pipelines.ledger.process import is_gone, this_process
 
 _LOOK_AGAIN = 0.1
-"""Seconds between looks for a slot that another process may have freed; one of this process is seen at
-once."""
+"""Seconds between looks for a slot that another process frees; one of this process is seen at once."""
 
 _budgets, _slots = schema.budgets, schema.slots
 
@@ -113,8 +112,7 @@ class Budget:
 
     def _line_up(self, connection: sa.Connection, slot: str, at: float) -> int:
         """Take a place at the end of the line, or keep it, and count who is ahead: those that call, and those
-        that wait for longer. The first `parallel` places of the line are the slots, so nobody is passed
-        by."""
+        that wait for longer. The first `parallel` in the line have the slots, so nobody is passed by."""
         connection.execute(_drop_expired, {"of": self.tenant, "at": at})
         line = connection.execute(_get_line, {"of": self.tenant}).all()
         own = next((other.place for other in line if other.id == slot), None)

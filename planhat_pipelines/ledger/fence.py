@@ -38,8 +38,7 @@ class Fenced(NamedTuple):
 
 
 class Fence:
-    """One row a sync says who owns it. Every taking raises its epoch, so that an owner of old can be told
-    apart."""
+    """One row a sync says who owns it; every taking raises its epoch, which tells an owner of old apart."""
 
     def __init__(self, database: Database, sync: str, run: str, lease: float) -> None:
         """Take the sync. Raises `SyncBusy` while another owner's lease runs, unless its process is known to
@@ -61,8 +60,7 @@ class Fence:
 
     @contextmanager
     def write(self) -> Generator[Fenced]:
-        """A transaction that is kept whole, or not at all; raises `ClaimLost` once another owner took
-        over."""
+        """A transaction that is kept whole or not at all; raises `ClaimLost` once another owner took over."""
         with self._database.write() as connection:
             owner = {"sync": self.sync, "owner": self._owner, "epoch": self.epoch}
             if connection.execute(_mine, owner).first() is None:

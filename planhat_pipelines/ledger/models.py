@@ -29,8 +29,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The increment that is being delivered: the bounds as the source wrote them, and the cursor they start
-    from."""
+    """The increment that is being delivered: bounds as the source wrote them, and the cursor they start from."""
 
     id: int
     sync: str

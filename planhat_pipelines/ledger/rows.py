@@ -20,10 +20,8 @@ from planhat_pipelines.ledger.models import NewParked, NewRejection
 S = TypeVar("S", sa.Delete, sa.Update)
 
 _CHUNK = 1_000
-_LONGEST = (
-    500  # characters: Postgres refuses index entries above 2.6 KB, and a broken file has keys of megabytes
-)
-
+_LONGEST = 500
+"""Characters: Postgres refuses index entries above 2.6 KB, and a broken file has keys of megabytes."""
 
 _earlier = (
     sa.select(sa.literal(1))
@@ -123,8 +121,7 @@ def _fit_all(rows: Keys) -> list[str]:
 
 
 def _among(write: Fenced, statement: S, table: sa.Table, rows: Keys) -> S:
-    """Narrow a statement to these rows of the sync; the keys travel as one JSON value, however many they
-    are."""
+    """Narrow a statement to these rows of the sync; the keys travel as one JSON value, many or few."""
     array = json.dumps(keys_list(rows), ensure_ascii=False).replace("\\u0000", "\N{REPLACEMENT CHARACTER}")
     if write.connection.dialect.name == "sqlite":
         keys = sa.select(sa.func.json_each(array).table_valued("value").c.value)

@@ -17,17 +17,17 @@ from pathlib import Path
 import psycopg
 
 
-def programs() -> Path:
+def programs(installed: Path = Path("/usr/lib/postgresql")) -> Path:
     """The folder with initdb and postgres, of the newest server that is installed."""
     on_path = shutil.which("initdb")
     folders = [Path(on_path).resolve().parent] if on_path else []
-    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    folders += sorted(installed.glob("*/bin"), reverse=True)
     for folder in folders:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
     raise RuntimeError(
         "the ledger's tests need a Postgres server: install the Debian package postgresql "
-        "(apt-get install postgresql), its initdb and postgres are looked for under /usr/lib/postgresql"
+        f"(apt-get install postgresql); initdb and postgres are looked for on PATH and under {installed}"
     )
 
 

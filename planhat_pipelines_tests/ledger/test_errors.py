@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from planhat_pipelines.ledger import Ledger, LedgerError, LedgerUnavailable, NewRejection, schema
+from planhat_pipelines_tests.ledger import postgres
 from planhat_pipelines_tests.ledger.help import intend, picture
 
 
@@ -153,3 +154,11 @@ def test_errors_of_the_database_do_not_quote_what_was_written(ledger: Ledger) ->
         with pytest.raises(LedgerUnavailable) as caught:
             claim.reject([NewRejection("secret-key-4711", "map", "empty")])
     assert "4711" not in f"{caught.value} {caught.value.__cause__}"
+
+
+def test_where_postgres_is_missing_the_tests_say_which_package_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match=r"install the Debian package postgresql \(apt-get install"):
+        postgres.programs(installed=tmp_path)
