@@ -4,8 +4,8 @@ A key grows, but rows become visible in the order of their commits, and Snowflak
 of order (NOORDER) unless told otherwise. So each window looks `overlap` keys behind the cursor again, and the
 cursor carries the keys of that stretch that were already read. (Snowflake documentation, AUTOINCREMENT.)
 
-Cursor: `key`, the highest key read; `seen`, spans of keys read within `overlap` of it; `commit`, the table's last
-commit before the read, by which a tick sees without a warehouse that nothing has changed.
+Cursor: `key`, the highest key read; `seen`, spans of keys read that lie above `floor`, which is `overlap` below it;
+`commit`, the table's last commit before the read, by which a tick sees without a warehouse that nothing has changed.
 """
 
 from __future__ import annotations
@@ -65,10 +65,9 @@ class UsageTable:
 
     def changed(self, cursor: dict[str, Any] | None) -> bool:
         """Whether a run may find something. Where Snowflake tells the last commit, no warehouse is needed."""
-        commit = last_commit(self.session, self.table)
-        if cursor is None or commit is None or commit != cursor["commit"]:
-            return commit is not None or self.next(cursor) is not None
-        return False
+        if cursor is not None and (commit := last_commit(self.session, self.table)) is not None:
+            return commit != cursor["commit"]
+        return self.next(cursor) is not None
 
     def next(self, cursor: dict[str, Any] | None) -> UsageIncrement | None:
         """The rows after `cursor`, at most WINDOW_ROWS and the late ones behind it. It may turn out empty, which
@@ -77,16 +76,20 @@ class UsageTable:
         if cursor is not None and commit is not None and commit == cursor["commit"]:
             return None
         self._no_null_keys()
-        last = int(cursor["key"]) if cursor else None
-        seen = Spans.of(cursor["seen"]) if cursor else Spans.of()
-        late = 0 if last is None else self._late(last, seen)
+        last, low, seen = None, None, Spans.of()
+        late = 0
+        if cursor:
+            # Of what lies deeper nobody knows what was read, so a larger overlap takes effect as the key grows.
+            last, seen = int(cursor["key"]), Spans.of(cursor["seen"])
+            low = max(last - self.overlap, int(cursor["floor"]))
+            late = self._late(low, last, seen)
         rows, high = self._fresh(last)
         if not rows and not late and (commit is None or last is None):
             return None
         return UsageIncrement(
             self,
             {
-                "low": None if last is None else last - self.overlap,
+                "low": low,
                 "high": last if high is None else high,
                 "seen": seen.to_json(),
                 "commit": commit if rows < WINDOW_ROWS else None,
@@ -100,7 +103,7 @@ class UsageTable:
     def rows(self, keys: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Rows by key, as they are now; one frame at least, which may be empty."""
         for at in range(0, len(keys), _KEYS_A_QUERY) or (0,):
-            some = ", ".join(str(int(key)) for key in keys[at : at + _KEYS_A_QUERY]) or "-1"
+            some = ", ".join(str(int(key)) for key in keys[at : at + _KEYS_A_QUERY]) or "NULL"
             yield self._frame(f"WHERE {self._key} IN ({some}) ORDER BY {self._key}").drop(_KEY)
 
     @property
@@ -140,14 +143,14 @@ class UsageTable:
                 f"order. Fill the key, or read a view that leaves them out. The cursor has not moved."
             )
 
-    def _late(self, last: int, seen: Spans) -> int:
+    def _late(self, low: int, last: int, seen: Spans) -> int:
         keys = frame_of(
             self.session,
             f"SELECT {self._key} AS {quoted(_KEY)} FROM {self.table.sql} "
-            f"WHERE {self._key} > {last - self.overlap} AND {self._key} <= {last}",
+            f"WHERE {self._key} > {low} AND {self._key} <= {last}",
         )[_KEY].cast(pl.Int64)
         if keys.is_duplicated().any():
-            raise self._repeated(last - self.overlap, last)
+            raise self._repeated(low, last)
         return int((~seen.holds(keys)).sum())
 
     def _fresh(self, last: int | None) -> tuple[int, int | None]:
@@ -189,16 +192,25 @@ class UsageIncrement:
     def pieces(self) -> Iterator[pl.DataFrame]:
         """The window's rows, without those that an earlier window has read."""
         seen = Spans.of(self.bounds["seen"])
-        keep_above = int(self.bounds["high"]) - self.table.overlap
         for piece in self.table.read(self.bounds["low"], int(self.bounds["high"])):
             fresh = piece.filter(~seen.holds(piece[_KEY]))
-            recent = fresh.filter(pl.col(_KEY) > keep_above)[_KEY]
+            recent = fresh.filter(pl.col(_KEY) > self._floor)[_KEY]
             self._read = self._read.and_also(Spans.covering(recent))
             if fresh.height:
                 yield fresh.drop(_KEY)
 
     def cursor(self) -> dict[str, Any]:
         """The place after this window; right once all pieces were taken."""
-        high = int(self.bounds["high"])
-        seen = Spans.of(self.bounds["seen"]).and_also(self._read).above(high - self.table.overlap)
-        return {"key": str(high), "seen": seen.to_json(), "commit": self.bounds["commit"]}
+        seen = Spans.of(self.bounds["seen"]).and_also(self._read).above(self._floor)
+        return {
+            "key": str(self.bounds["high"]),
+            "floor": str(self._floor),
+            "seen": seen.to_json(),
+            "commit": self.bounds["commit"],
+        }
+
+    @property
+    def _floor(self) -> int:
+        """Below it nothing is read again: `overlap` under the highest key, and never under what is known."""
+        floor = int(self.bounds["high"]) - self.table.overlap
+        return floor if self.bounds["low"] is None else max(floor, int(self.bounds["low"]))
