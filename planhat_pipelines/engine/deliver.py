@@ -55,8 +55,9 @@ class Delivery:
         """One parcel through the ledger."""
         self.dispatch(self.claim.intend(**self.intent(parcel, window)), parcel, unpark=unpark)
 
-    def dispatch(self, batch: Batch, parcel: Parcel, *, unpark: bool = False) -> None:
-        """Send what the ledger has written down as intended, and settle it."""
+    def dispatch(self, batch: Batch, parcel: Parcel, *, unpark: bool = False, rest: bool = False) -> None:
+        """Send what the ledger has written down as intended, and settle it. `rest`: of a batch that counts as
+        answered already, so that its rows would be lost if the ledger forgot them."""
         self.report.requests += 1
         self.report.items_sent += parcel.items
         try:
@@ -70,7 +71,8 @@ class Delivery:
             )
             self.unsure(batch)
         except PlanhatError:
-            self.claim.drop(batch.id)  # Planhat has said, or it is certain, that it did not take it
+            if not rest:
+                self.claim.drop(batch.id)  # Planhat has said, or it is certain, that it did not take it
             raise
         else:
             self._unclear = 0

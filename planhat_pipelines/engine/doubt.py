@@ -57,8 +57,9 @@ class Doubts:
         reason = (
             "sent, but no answer came; Planhat cannot be asked for activities, so they are not sent again"
         )
-        if batch.window is None:  # before the hold, so that a crash between the two cannot send them again
-            self.delivery.claim.unpark(batch.rows)
+        # Parked rows first, so that a crash between the two cannot send them again. Rows of a window may be parked
+        # too, by the run that began it.
+        self.delivery.claim.unpark(batch.rows)
         self.delivery.claim.hold(batch.id, reason)
         held = len(batch.rows)
         self.delivery.report.rows_read += held if earlier_run else 0
@@ -67,46 +68,49 @@ class Doubts:
     def _again(self, batch: Batch) -> None:
         for rows in self.source.rows(batch.rows):
             for parcel in self.delivery.destination.parcels(self.delivery.destination.map(rows).ready):
-                self.delivery.send(parcel, window=batch.window, unpark=batch.window is None)
+                self.delivery.send(parcel, window=batch.window, unpark=True)
 
     def _ask(self, batch: Batch, *, earlier_run: bool) -> None:
         report, claim = self.delivery.report, self.delivery.claim
-        age = (datetime.now(UTC) - batch.intended_at).total_seconds()
-        if age < self.patience:
-            self.delivery.log(
-                f"{report.sync}: waiting {self.patience - age:.0f} s until Planhat shows what it took"
-            )
-            self.sleep(self.patience - age)
-        ready = self.delivery.destination.map(
-            pl.concat(self.source.rows(batch.rows), how="vertical_relaxed")
-        ).ready
+        self._wait_until_shown(batch.intended_at if earlier_run else datetime.now(UTC))
+        ready = self.delivery.destination.map(self._rows(batch)).ready
         earlier = self.ledger.fingerprints(
             batch.dimensions, batch.first_day or 0, batch.last_day or 0, excluding=[batch.id]
         )
         found = self.delivery.destination.found(batch, earlier, ready)
         refusals = [
-            Refusal(
-                row, "planhat", "", "sent without an answer, then gone from the source: cannot be checked"
-            )
+            Refusal(row, "planhat", "", "sent without an answer, then changed or deleted: cannot be checked")
             for row in found.unknown
         ]
         missing = found.missing
         still_to_send = len(missing.rows) if missing else 0
         arrived = len(batch.rows) - still_to_send - len(refusals)
         settled = {"submitted": arrived, "refused": len(refusals)}
-        unpark = batch.rows if batch.window is None else []
         if earlier_run:
-            report.recovered += arrived
+            report.recovered += arrived if batch.window is None else 0  # else counted when the window is read
             report.rows_read += still_to_send + len(refusals)
         report.count({"submitted": 0 if earlier_run else arrived, "refused": len(refusals)})
         report.refuse(refusals)
         self.delivery.log(f"{report.sync}: of {len(batch.rows):,} doubtful rows {arrived:,} had arrived")
         if missing is None:
             claim.settle(
-                batch.id, settled, points=found.points, rejections=rejections(refusals), unpark=unpark
+                batch.id, settled, points=found.points, rejections=rejections(refusals), unpark=batch.rows
             )
             return
         claim.reject(rejections(refusals))
-        claim.unpark(list(set(unpark).difference(missing.rows)))
+        claim.unpark(list(set(batch.rows).difference(missing.rows)))
         rest = claim.supersede(batch.id, settled, found.points, **self.delivery.intent(missing, batch.window))
-        self.delivery.dispatch(rest, missing, unpark=batch.window is None)
+        self.delivery.dispatch(rest, missing, unpark=True, rest=True)
+
+    def _wait_until_shown(self, sent: datetime) -> None:
+        left = self.patience - (datetime.now(UTC) - sent).total_seconds()
+        if left > 0:
+            self.delivery.log(
+                f"{self.delivery.report.sync}: waiting {left:.0f} s until Planhat shows what it took"
+            )
+            self.sleep(left)
+
+    def _rows(self, batch: Batch) -> pl.DataFrame:
+        frames = list(self.source.rows(batch.rows))
+        filled = [frame for frame in frames if frame.height]  # an empty frame does not know its types
+        return pl.concat(filled or frames[:1], how="vertical_relaxed")
