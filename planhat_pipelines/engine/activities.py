@@ -13,7 +13,7 @@ from planhat_pipelines.engine.protocols import Found, Parcel, Receipt
 from planhat_pipelines.mapping.activities import ActivitiesMapping
 from planhat_pipelines.mapping.columns import ROW
 from planhat_pipelines.mapping.encode import activity_body
-from planhat_pipelines.mapping.targets import Mapped, known_targets
+from planhat_pipelines.mapping.targets import Mapped, known_among, known_targets
 from planhat_pipelines.planhat.catalogue import model
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.planhat.lookups import targets
@@ -64,5 +64,4 @@ class ActivitiesDestination:
         raise TypeError("Planhat cannot be asked which activities it holds")
 
     def known(self, targets: Sequence[str]) -> set[str]:
-        wanted = pl.DataFrame({"key": list(targets)}, schema={"key": pl.String})
-        return set(wanted.join(self._targets, on="key", how="semi")["key"])
+        return known_among(targets, self._targets, self.id_kind)

@@ -14,7 +14,7 @@ from planhat_pipelines.mapping.columns import ROW
 from planhat_pipelines.mapping.encode import metric_body
 from planhat_pipelines.mapping.fingerprint import point_fingerprints
 from planhat_pipelines.mapping.metrics import MetricsMapping
-from planhat_pipelines.mapping.targets import Mapped, known_targets
+from planhat_pipelines.mapping.targets import Mapped, known_among, known_targets
 from planhat_pipelines.planhat.catalogue import Model, model
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.planhat.lookups import points, targets
@@ -84,14 +84,14 @@ class MetricsDestination:
         mine = (
             points.with_columns(point=pl.Series(point_fingerprints(points), dtype=pl.UInt64))
             .with_columns(nth=pl.int_range(pl.len()).over("point"))
-            .join(balance, on="point", how="inner", maintain_order="left")
-            .filter(pl.col("nth") < pl.col("n"))
+            .join(balance, on="point", how="left", maintain_order="left")
         )
-        missing = mine.filter(pl.col("nth") >= pl.col("arrived"))
+        changed = mine.filter((pl.col("nth") < pl.col("n")).not_().fill_null(True))[ROW]
+        missing = mine.filter(pl.col("nth") >= pl.col("arrived"), ~pl.col(ROW).is_in(changed.implode()))
         unaccounted = (
             int(balance.select((pl.col("n") - pl.col("arrived")).sum()).item() or 0) - missing.height
         )
-        gone = set(batch.rows).difference(ready[ROW]) if unaccounted else set[str]()
+        gone = set(batch.rows).difference(ready[ROW]).union(changed) if unaccounted else set[str]()
         rows = missing[ROW].unique(maintain_order=True)
         return Found(
             points=balance.select(pl.col("point").repeat_by("arrived").explode())
@@ -115,8 +115,7 @@ class MetricsDestination:
         )
 
     def known(self, targets: Sequence[str]) -> set[str]:
-        wanted = pl.DataFrame({"key": list(targets)}, schema={"key": pl.String})
-        return set(wanted.join(self._targets, on="key", how="semi")["key"])
+        return known_among(targets, self._targets, self.id_kind)
 
 
 def _parcel(points: pl.DataFrame, rows: pl.Series) -> Parcel:

@@ -50,4 +50,10 @@ class ActivitiesMapping:
             (pl.struct(details) if details else pl.lit(None)).alias("info"),
             first_problem(problems).alias("problem"),
         )
-        return split(frame, problems, self.enduser, targets, needs_external_id=False)
+        return split(
+            frame,
+            problems,
+            self.enduser,
+            targets,
+            addressed_by={"target": "external id", "email": "e-mail address"},
+        )

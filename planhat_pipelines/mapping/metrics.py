@@ -43,7 +43,7 @@ class MetricsMapping:
             *(value.alias(name) for name, _, value, _ in numbers),
             first_problem(problems).alias("problem"),
         )
-        return split(frame, problems, self.target, targets)
+        return split(frame, problems, self.target, targets, addressed_by={"target": "external id"})
 
     def points(self, ready: pl.DataFrame, model: str) -> pl.DataFrame:
         """The points of ready rows: ROW, dimension, model (Planhat's name of it), target, day, value; a row's

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from planhat_pipelines.mapping.columns import ROW, Cell
+from planhat_pipelines.mapping.fingerprint import text_fingerprints
 
 TARGET_KEYS = {"planhat": "_id", "external": "externalId", "source": "sourceId", "email": "email"}
 
@@ -17,8 +18,8 @@ class Mapped:
     """What became of a frame of source rows. Every row is in exactly one of the three.
 
     ready: ROW and what the destination needs, in the order of the source.
-    refused: ROW, `key` (the id the row names), `field`, `reason`.
-    parked: ROW, `target` (the id that Planhat does not know yet).
+    refused: ROW, `key` (the id the row names, see `private`), `field`, `reason`.
+    parked: ROW, `target` (the id that Planhat does not know yet, see `private`).
     """
 
     ready: pl.DataFrame
@@ -58,6 +59,21 @@ def known_targets(records: pl.DataFrame, id_kind: str) -> pl.DataFrame:
     )
 
 
+def private(keys: pl.Series, id_kind: str) -> pl.Series:
+    """Keys as ledger, reports and logs may hold them: an e-mail address becomes a hash, the same at all times."""
+    if id_kind != "email":
+        return keys
+    addresses = keys.drop_nulls().unique()
+    hashed = [f"email#{each:016x}" for each in text_fingerprints(addresses)]
+    return keys.replace_strict(addresses, hashed, default=None, return_dtype=pl.String)
+
+
+def known_among(keys: Sequence[str], targets: pl.DataFrame, id_kind: str) -> set[str]:
+    """Which of these keys, as `private` gives them, `targets` (see `known_targets`) holds by now."""
+    held = private(targets["key"], id_kind).alias("key").to_frame()
+    return set(pl.Series("key", keys, dtype=pl.String).to_frame().join(held, on="key", how="semi")["key"])
+
+
 def first_problem(problems: Sequence[tuple[str, str, pl.Expr]]) -> pl.Expr:
     """The place in `problems` (field, reason, whether a row has it) of the first one a row has, else null."""
     return pl.coalesce(
@@ -72,9 +88,10 @@ def split(
     target: TargetCell,
     targets: pl.DataFrame,
     *,
-    needs_external_id: bool = True,
+    addressed_by: Mapping[str, str],
 ) -> Mapped:
-    """Part rows into ready, refused and parked. `frame` has ROW, `key`, `problem` and the mapped columns."""
+    """Part rows into ready, refused and parked. `frame` has ROW, `key`, `problem` and the mapped columns;
+    `addressed_by` names the ids, as people call them by their column in `targets`, of which Planhat needs one."""
     field, name = target.cell.label, target.model
     about_target = [
         (field, f"is empty, so the row names no {name}", pl.col("key").is_null()),
@@ -83,20 +100,24 @@ def split(
             f"more than one {name} has this id, and Planhat cannot be told which is meant",
             pl.col("again").fill_null(False),
         ),
+        (
+            field,
+            f"the {name} has no {' and no '.join(addressed_by.values())}, by which alone Planhat takes this",
+            pl.col("_id").is_not_null() & pl.all_horizontal(pl.col(*addressed_by).is_null()),
+        ),
     ]
-    if needs_external_id:
-        unaddressed = pl.col("_id").is_not_null() & pl.col("target").is_null()
-        about_target.append(
-            (field, f"the {name} has no external id, by which alone Planhat takes metrics", unaddressed)
-        )
     matched = frame.join(targets, on="key", how="left", maintain_order="left").with_columns(
         problem=pl.coalesce("problem", first_problem(about_target) + len(problems))
     )
     good = matched.filter(pl.col("problem").is_null())
+    refused = matched.filter(pl.col("problem").is_not_null())
+    parked = good.filter(pl.col("_id").is_null())
     return Mapped(
         ready=good.filter(pl.col("_id").is_not_null()).drop("problem", "key", "again"),
-        refused=with_reasons(matched.filter(pl.col("problem").is_not_null()), [*problems, *about_target]),
-        parked=good.filter(pl.col("_id").is_null()).select(ROW, pl.col("key").alias("target")),
+        refused=with_reasons(
+            refused.with_columns(private(refused["key"], target.id_kind)), [*problems, *about_target]
+        ),
+        parked=parked.select(ROW, private(parked["key"], target.id_kind).alias("target")),
     )
 
 
