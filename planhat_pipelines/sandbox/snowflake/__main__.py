@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,16 @@ GRACE = 2
 
 
 class Announcing(uvicorn.Server):
-    """Says on standard output, as one JSON line, where it listens once it does."""
+    """Says on standard output, as one JSON line, where it listens once it does; breaks off statements at its end."""
+
+    def __init__(self, config: uvicorn.Config, interrupt: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._interrupt = interrupt
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, without waiting for statements that still run."""
+        self._interrupt()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen, then say so."""
@@ -55,7 +65,7 @@ def serve(
         signal.signal(number, _do_nothing)
     listening = socket.create_server((HOST, port))
     try:
-        Announcing(config).run([listening])
+        Announcing(config, server.interrupt).run([listening])
     finally:
         account.close()
 

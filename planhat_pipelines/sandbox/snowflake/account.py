@@ -51,6 +51,7 @@ class Account:
         self.registry = Registry(self.duckdb)
         self.tracker = Tracker(self.duckdb, self.registry, self.clock)
         self.duckdb.execute(catalogue.SHOW_TABLES)
+        self.duckdb.execute(catalogue.SHOW_VIEWS)
         # for sessions that have no database yet
         self.duckdb.execute(macros.creation_sql("memory"))
         if folder:

@@ -12,12 +12,23 @@ SELECT shown.* REPLACE (
     coalesce(facts.created, created_on) AS created_on,
     coalesce(sizes.estimated_size, 0)::BIGINT AS rows,
     coalesce(facts.retention_days, 1)::VARCHAR AS retention_time,
-    CASE WHEN facts.history IS NULL THEN 'OFF' ELSE 'ON' END AS change_tracking)
+    CASE WHEN facts.tracked_since IS NULL THEN 'OFF' ELSE 'ON' END AS change_tracking)
 FROM _fs_global._fs_information_schema._fs_show_tables shown
 LEFT JOIN {FACTS} facts ON facts.database_name = shown.database_name
     AND facts.schema_name = shown.schema_name AND facts.table_name = shown.name
 LEFT JOIN duckdb_tables() sizes ON sizes.database_name = shown.database_name
     AND sizes.schema_name = shown.schema_name AND sizes.table_name = shown.name
+"""
+
+
+SHOW_VIEWS = f"""
+CREATE OR REPLACE VIEW _fs_global._fs_information_schema._known_show_views AS
+SELECT shown.* REPLACE (
+    coalesce(facts.created, created_on) AS created_on,
+    CASE WHEN facts.tracked_since IS NULL THEN 'OFF' ELSE 'ON' END AS change_tracking)
+FROM _fs_global._fs_information_schema._fs_show_views shown
+LEFT JOIN {FACTS} facts ON facts.database_name = shown.database_name
+    AND facts.schema_name = shown.schema_name AND facts.table_name = shown.name
 """
 
 
@@ -36,7 +47,11 @@ LEFT JOIN {FACTS} facts ON facts.database_name = tables."TABLE_CATALOG"
 """
 
 
-INSTEAD = {"_FS_SHOW_TABLES": "_known_show_tables", "_FS_TABLES": "_known_tables"}
+INSTEAD = {
+    "_FS_SHOW_TABLES": "_known_show_tables",
+    "_FS_SHOW_VIEWS": "_known_show_views",
+    "_FS_TABLES": "_known_tables",
+}
 
 
 def redirected(node: Expr) -> Expr:

@@ -8,6 +8,7 @@ share an end neither repeat nor lose rows. Points are constants.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,9 +19,31 @@ from planhat_pipelines.sandbox.snowflake.errors import missing_object, problem
 from planhat_pipelines.sandbox.snowflake.names import TableName, quoted
 from planhat_pipelines.sandbox.snowflake.registry import Facts, Registry
 from planhat_pipelines.sandbox.snowflake.tracking import Tracker
+from planhat_pipelines.sandbox.snowflake.views import View
 
 VARYING = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.Rand)
 VARYING_NAMES = {"SYSDATE", "SYSTIMESTAMP", "GETDATE", "LOCALTIMESTAMP", "UUID_STRING", "RANDOM"}
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table, or a view over one, as CHANGES and AT see it; `base` and `facts` are the table's."""
+
+    name: TableName
+    base: TableName
+    facts: Facts
+    tracked_since: datetime | None
+    base_columns: list[str]
+    view: View | None
+
+    def seen(self, rows: str) -> str:
+        """A query on the base table's history as this relation shows it, with row identities and digests."""
+        return self.view.over(rows, self.base_columns) if self.view else rows
+
+    def listed(self, prefix: str) -> str:
+        """The relation's columns, each with a prefix."""
+        columns = self.view.columns if self.view else self.base_columns
+        return ", ".join(f"{prefix}.{quoted(column)}" for column in columns)
 
 
 class TimeTravel:
@@ -46,77 +69,73 @@ class TimeTravel:
         self._completed = completed
 
     def sql(self, table: exp.Table, name: TableName) -> str:
-        """The DuckDB query to read instead of the table."""
-        self._tracker.stamp([name])
-        facts = self._registry.get(name)
-        if facts is None:
-            raise missing_object(str(name))
+        """The DuckDB query to read instead of the table or view."""
+        relation = self._relation(name)
+        self._tracker.stamp([relation.base])
         changes = table.args.get("changes")
-        if changes:
-            return self._changes(changes, name, facts)
-        point = self._point(table.args["when"], constant=False)
-        self._check_retention(point, name, facts)
-        if not facts.history:
-            return _present(point, name, facts)
-        if facts.tracked_since and point < facts.tracked_since:
-            raise _no_history(name)
-        return f"SELECT {self._columns(name, 'rows')} FROM ({self._state(name, point)}) rows"
+        return self._changes(changes, relation) if changes else self._at(table.args["when"], relation)
 
-    def _changes(self, changes: exp.Changes, name: TableName, facts: Facts) -> str:
+    def _relation(self, name: TableName) -> Relation:
+        facts = self._registry.get(name)
+        view = self._tracker.view(name)
+        base = self._registry.get(view.base) if view else facts
+        if base is None:
+            raise missing_object(str(name))
+        since = base.tracked_since
+        if view:
+            own = facts and facts.tracked_since
+            since = max(own, since) if own and since else None
+        columns = self._tracker.columns_of(view.base if view else name)
+        return Relation(name, view.base if view else name, base, since, columns, view)
+
+    def _at(self, when: Expr, relation: Relation) -> str:
+        point = self._point(when, constant=False)
+        self._check_retention(point, relation)
+        facts = relation.facts
+        if not facts.history:
+            if point < max(facts.changed, facts.altered):
+                raise _no_history(relation.name)
+            # without tracking nothing older is kept, but what has not changed since is as it is now
+            return f"SELECT * FROM {relation.name.sql}"
+        if facts.tracked_since and point < facts.tracked_since:
+            raise _no_history(relation.name)
+        return f"SELECT {relation.listed('here')} FROM ({self._state(relation, point)}) here"
+
+    def _changes(self, changes: exp.Changes, relation: Relation) -> str:
         start = self._point(changes.args["at_before"], constant=True)
         end = changes.args.get("end")
         until = self._point(end, constant=True) if end else self._clock.now()
-        self._check_retention(start, name, facts)
-        if not facts.history or not facts.tracked_since or start < facts.tracked_since:
-            raise _not_tracked(name)
+        self._check_retention(start, relation)
+        if relation.tracked_since is None or start < relation.tracked_since:
+            raise _not_tracked(relation.name)
         kind = str(changes.args["information"].name).upper()
         if kind == "APPEND_ONLY":
-            return self._added(name, start, until)
+            return self._added(relation, start, until)
         if kind != "DEFAULT":
             raise problem(1003, "42000", f"SQL compilation error:\nsyntax error: unexpected '{kind}'.")
-        gone = self._side("DELETE", name, start, until, there=start, not_there=until)
-        come = self._side("INSERT", name, start, until, there=until, not_there=start)
+        history = self._tracker.history_of(relation.base)
+        moved = f"SELECT _ct_row FROM {history} WHERE {_within(start, until)}"
+        before, after = self._state(relation, start, moved), self._state(relation, until, moved)
+        gone = _side("DELETE", relation, before, after)
+        come = _side("INSERT", relation, after, before)
         return f"{gone} UNION ALL {come}"
 
-    def _side(
-        self,
-        action: str,
-        name: TableName,
-        start: datetime,
-        end: datetime,
-        *,
-        there: datetime,
-        not_there: datetime,
-    ) -> str:
-        moved = f"SELECT _ct_row FROM {self._tracker.history_of(name)} WHERE {_within(start, end)}"
-        return (
-            f"SELECT {self._columns(name, 'here')}, {_metadata(action, name, 'away._ct_row IS NOT NULL')} "
-            f"FROM ({self._state(name, there, moved)}) here "
-            f"LEFT JOIN ({self._state(name, not_there, moved)}) away USING (_ct_row) "
-            f"WHERE away._ct_row IS NULL OR away._ct_digest <> here._ct_digest"
-        )
-
-    def _added(self, name: TableName, start: datetime, end: datetime) -> str:
+    def _added(self, relation: Relation, start: datetime, end: datetime) -> str:
         first = (
-            f"SELECT * FROM {self._tracker.history_of(name)} "
+            f"SELECT * FROM {self._tracker.history_of(relation.base)} "
             f"QUALIFY row_number() OVER (PARTITION BY _ct_row ORDER BY _ct_number) = 1"
         )
-        return (
-            f"SELECT {self._columns(name, 'here')}, {_metadata('INSERT', name, 'false')} "
-            f"FROM ({first}) here WHERE {_within(start, end)}"
-        )
+        added = relation.seen(f"SELECT * FROM ({first}) WHERE {_within(start, end)}")
+        return f"SELECT {relation.listed('here')}, {_metadata('INSERT', relation.name, 'false')} FROM ({added}) here"
 
-    def _state(self, name: TableName, point: datetime, rows: str | None = None) -> str:
-        """The table's rows at a point, of all row identities or of those that `rows` selects."""
+    def _state(self, relation: Relation, point: datetime, rows: str | None = None) -> str:
+        """The rows at a point, of all row identities or of those that `rows` selects."""
         only = f" AND _ct_row IN ({rows})" if rows else ""
         newest = (
-            f"SELECT * FROM {self._tracker.history_of(name)} WHERE _ct_at <= {_literal(point)}{only} "
+            f"SELECT * FROM {self._tracker.history_of(relation.base)} WHERE _ct_at <= {_literal(point)}{only} "
             f"QUALIFY row_number() OVER (PARTITION BY _ct_row ORDER BY _ct_number DESC) = 1"
         )
-        return f"SELECT * FROM ({newest}) WHERE _ct_op = 'I'"
-
-    def _columns(self, name: TableName, prefix: str) -> str:
-        return ", ".join(f"{prefix}.{quoted(column)}" for column in self._tracker.columns_of(name))
+        return relation.seen(f"SELECT * FROM ({newest}) WHERE _ct_op = 'I'")
 
     def _point(self, node: Expr, *, constant: bool) -> datetime:
         kind, value = str(node.args["kind"]).upper(), node.args["expression"]
@@ -137,15 +156,24 @@ class TimeTravel:
         moment = found if isinstance(found, datetime) else datetime.fromisoformat(str(found))
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
-    def _check_retention(self, point: datetime, name: TableName, facts: Facts) -> None:
-        oldest = self._clock.now() - timedelta(days=facts.retention_days)
-        if point < max(facts.created, oldest):
-            raise _no_history(name)
+    def _check_retention(self, point: datetime, relation: Relation) -> None:
+        oldest = self._clock.now() - timedelta(days=relation.facts.retention_days)
+        if point < max(relation.facts.created, oldest):
+            raise _no_history(relation.name)
 
 
 def _varies(value: Expr) -> bool:
     named = any(function.name.upper() in VARYING_NAMES for function in value.find_all(exp.Anonymous))
     return named or value.find(*VARYING) is not None
+
+
+def _side(action: str, relation: Relation, here: str, away: str) -> str:
+    """The rows that are here and not, or not alike, on the other side."""
+    return (
+        f"SELECT {relation.listed('here')}, {_metadata(action, relation.name, 'away._ct_row IS NOT NULL')} "
+        f"FROM ({here}) here LEFT JOIN ({away}) away USING (_ct_row) "
+        f"WHERE away._ct_row IS NULL OR away._ct_digest <> here._ct_digest"
+    )
 
 
 def _within(start: datetime, end: datetime) -> str:
@@ -159,13 +187,6 @@ def _literal(moment: datetime) -> str:
 def _metadata(action: str, name: TableName, is_update: str) -> str:
     row_id = f"sha1('{name.table.replace(chr(39), '')}' || here._ct_row::VARCHAR)"
     return f"""'{action}' AS "METADATA$ACTION", {is_update} AS "METADATA$ISUPDATE", {row_id} AS "METADATA$ROW_ID" """
-
-
-def _present(point: datetime, name: TableName, facts: Facts) -> str:
-    """A table without tracking has no history here; what has not changed since is read as it is now."""
-    if point < max(facts.changed, facts.altered):
-        raise _no_history(name)
-    return f"SELECT * FROM {name.sql}"
 
 
 def _no_history(name: TableName) -> Exception:

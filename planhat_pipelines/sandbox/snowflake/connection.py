@@ -6,10 +6,12 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+import duckdb
 from fakesnow.conn import FakeSnowflakeConnection
 from snowflake.connector.cursor import DictCursor, SnowflakeCursor
 
 from planhat_pipelines.sandbox.snowflake.account import Account
+from planhat_pipelines.sandbox.snowflake.errors import problem
 from planhat_pipelines.sandbox.snowflake.names import TableName
 
 
@@ -73,6 +75,20 @@ class Connection(FakeSnowflakeConnection):
         """Switch autocommit; an open transaction is committed."""
         super().autocommit(mode)
         self.committed()
+
+    def refuse_commit_of_failed_transaction(self) -> None:
+        """DuckDB gives up a transaction when a statement fails, and its COMMIT says nothing of it.
+
+        Snowflake would commit the statements that succeeded. Rather than lose them in silence, say so.
+        """
+        try:
+            self._duck_conn.execute("SELECT 1")
+        except duckdb.TransactionException as error:
+            self.in_transaction = False
+            self.touched.clear()
+            self._duck_conn.rollback()
+            text = "The transaction was rolled back, as one of its statements failed. Nothing was committed."
+            raise problem(625, "57014", text) from error
 
     def commit_open(self) -> None:
         """Commit the open transaction, if there is one, as Snowflake does before a definition statement."""

@@ -123,6 +123,8 @@ class Cursor(FakeSnowflakeCursor):
         session.has_variables |= isinstance(expression, exp.Set)
         if isinstance(expression, exp.Transaction) and session.in_transaction:
             return self._execute(SUCCESS_NOP.copy())
+        if isinstance(expression, exp.Commit):
+            session.refuse_commit_of_failed_transaction()
         if definitions.is_definition(expression):
             session.commit_open()
             return definitions.run(expression, session, lambda statement: self._run(statement, params))

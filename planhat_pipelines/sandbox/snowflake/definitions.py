@@ -32,9 +32,11 @@ def run(expression: Expr, connection: Connection, execute: Execute) -> None:
         _create_table(expression, connection, execute)
     elif isinstance(expression, exp.Alter) and expression.args.get("kind") == "TABLE":
         _alter_table(expression, connection, execute)
+    elif isinstance(expression, (exp.Create, exp.Alter)) and expression.args.get("kind") == "VIEW":
+        _define_view(expression, connection, execute)
     elif isinstance(expression, exp.Drop) and expression.kind == "DATABASE":
         _drop_database(expression, connection, execute)
-    elif isinstance(expression, exp.Drop) and expression.kind in ("TABLE", "SCHEMA"):
+    elif isinstance(expression, exp.Drop) and expression.kind in ("TABLE", "VIEW", "SCHEMA"):
         dropped = _dropped(expression, connection)
         execute(expression)
         for name in dropped:
@@ -106,11 +108,29 @@ def _alter_table(alter: exp.Alter, connection: Connection, execute: Execute) -> 
     return None
 
 
-def _drop_own_properties(create: exp.Create) -> None:
+def _drop_own_properties(definition: Expr) -> None:
     """What is kept here means nothing to DuckDB."""
-    for item in list(create.find_all(exp.Property)):
+    for item in list(definition.find_all(exp.Property)):
         if isinstance(item.this, (exp.Var, exp.Identifier)):
             item.pop()
+
+
+def _define_view(definition: exp.Create | exp.Alter, connection: Connection, execute: Execute) -> None:
+    account = connection.account
+    table = definition.find(exp.Table)
+    name = table_name(table, connection.database, connection.schema) if table else None
+    properties = table_properties(definition)
+    _drop_own_properties(definition)
+    if isinstance(definition, exp.Create):
+        execute(definition)
+        if name and not definition.args.get("exists"):
+            account.registry.forget(name)
+    elif properties:
+        execute(exp.select("'Statement executed successfully.' AS status"))
+    else:
+        execute(definition)
+    if name and "CHANGE_TRACKING" in properties:
+        account.tracker.track_view(name, bool(properties["CHANGE_TRACKING"]))
 
 
 def _set_properties(account: Account, name: TableName, properties: dict[str, Any]) -> None:

@@ -15,6 +15,10 @@ from snowflake.connector.errors import ProgrammingError
 from sqlglot.errors import SqlglotError
 
 
+class SnowflakeError(ProgrammingError):
+    """An error that is worded here already."""
+
+
 class Rule(NamedTuple):
     """If `pattern` is found in DuckDB's text, this is Snowflake's error; `{0}` is the pattern's first group."""
 
@@ -106,6 +110,13 @@ RULES = [
         "02000",
         COMPILATION + "Session variable '{0}' does not exist",
     ),
+    Rule(
+        r"No catalog \+ schema named",
+        2043,
+        "02000",
+        COMPILATION + "Object does not exist, or operation cannot be performed.",
+    ),
+    Rule(r"^INTERRUPT", 604, "57014", "SQL execution canceled"),
     Rule(r"Malformed JSON", 100069, "22P02", "Error parsing JSON"),
     Rule(r"division by zero", 100051, "22012", "Division by zero"),
     Rule(
@@ -129,7 +140,6 @@ BY_TYPE: list[tuple[type[duckdb.Error], int, str]] = [
     (duckdb.CatalogException, 2003, "42S02"),
     (duckdb.BinderException, 1044, "42P13"),
     (duckdb.TransactionException, 625, "57014"),
-    (duckdb.InterruptException, 604, "57014"),
     (duckdb.ConnectionException, 2012, "08003"),
 ]
 
@@ -137,12 +147,14 @@ BY_TYPE: list[tuple[type[duckdb.Error], int, str]] = [
 def as_snowflake_error(error: BaseException) -> errors.Error:
     """The Snowflake error for whatever a statement raised."""
     cause = error.__cause__
+    if isinstance(error, SnowflakeError):
+        return error
     if isinstance(error, duckdb.Error):
         return _from_duckdb(error)
     if isinstance(cause, duckdb.Error):
         return _from_duckdb(cause)
-    if isinstance(error, errors.Error) and error.errno not in (None, -1):
-        return error
+    if isinstance(error, errors.Error):
+        return error if error.errno not in (None, -1) else _by_rule(str(error.msg)) or error
     if isinstance(error, SqlglotError):
         return problem(1003, "42000", COMPILATION + _first_lines(str(error)))
     return problem(2, "0A000", f"Unsupported feature: {type(error).__name__}: {_first_lines(str(error))}")
@@ -150,7 +162,7 @@ def as_snowflake_error(error: BaseException) -> errors.Error:
 
 def problem(errno: int, sqlstate: str, text: str) -> ProgrammingError:
     """A Snowflake error with this code, state and text."""
-    return ProgrammingError(msg=text, errno=errno, sqlstate=sqlstate)
+    return SnowflakeError(msg=text, errno=errno, sqlstate=sqlstate)
 
 
 def missing_object(name: str) -> ProgrammingError:
@@ -166,13 +178,19 @@ def is_conflict(error: BaseException) -> bool:
 
 def _from_duckdb(error: duckdb.Error) -> ProgrammingError:
     text = str(error)
-    for rule in RULES:
-        if found := re.search(rule.pattern, text):
-            return problem(rule.errno, rule.sqlstate, rule.text.format(*found.groups()))
+    if ruled := _by_rule(text):
+        return ruled
     for kind, errno, sqlstate in BY_TYPE:
         if isinstance(error, kind):
             return problem(errno, sqlstate, _first_lines(text))
     return problem(2, "0A000", f"Unsupported feature: {_first_lines(text)}")
+
+
+def _by_rule(text: str) -> ProgrammingError | None:
+    for rule in RULES:
+        if found := re.search(rule.pattern, text):
+            return problem(rule.errno, rule.sqlstate, rule.text.format(*found.groups()))
+    return None
 
 
 def _first_lines(text: str) -> str:

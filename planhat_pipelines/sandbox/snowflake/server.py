@@ -49,6 +49,11 @@ class Server:
             ]
         )
 
+    def interrupt(self) -> None:
+        """Break off every statement that is running."""
+        for session in list(self._sessions.values()):
+            session.connection.duck.interrupt()
+
     async def _login(self, request: Request) -> JSONResponse:
         login: dict[str, Any] = (await _body(request))["data"]
         asked = dict(request.query_params)

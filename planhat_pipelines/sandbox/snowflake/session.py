@@ -18,7 +18,7 @@ from planhat_pipelines.sandbox.snowflake.connection import Connection
 from planhat_pipelines.sandbox.snowflake.errors import as_snowflake_error, problem
 from planhat_pipelines.sandbox.snowflake.results import arrow_rows, arrow_stream, json_rows
 
-ANSWERS_KEPT = 4
+ANSWERS_KEPT = 2
 
 
 class Session:

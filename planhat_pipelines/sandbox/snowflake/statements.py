@@ -9,7 +9,7 @@ from fakesnow.transforms import SUCCESS_NOP
 from sqlglot import Expr, exp
 
 from planhat_pipelines.sandbox.snowflake.connection import Connection
-from planhat_pipelines.sandbox.snowflake.errors import missing_object
+from planhat_pipelines.sandbox.snowflake.errors import missing_object, problem
 from planhat_pipelines.sandbox.snowflake.names import folded, table_name
 
 OWN_PARAMETERS = {"AUTOCOMMIT", "QUOTED_IDENTIFIERS_IGNORE_CASE"}
@@ -30,8 +30,12 @@ def prepared(expression: Expr, connection: Connection) -> Expr:
             return SUCCESS_NOP.copy()
         if _adds_only_keys(expression):
             return SUCCESS_NOP.copy()
+    if isinstance(expression, (exp.Grant, exp.Revoke)):
+        return SUCCESS_NOP.copy()
     if isinstance(expression, exp.Create):
         drop_keys(expression)
+    if isinstance(expression, exp.Show):
+        _check_scope(expression, connection)
     return expression.transform(_answered, connection)
 
 
@@ -98,6 +102,23 @@ def _use_role_or_warehouse(use: exp.Use, connection: Connection) -> bool:
     return True
 
 
+def _check_scope(show: exp.Show, connection: Connection) -> None:
+    """SHOW ... IN a database or schema that does not exist is an error, not an empty list."""
+    scope, kind = show.args.get("scope"), show.args.get("scope_kind")
+    if not isinstance(scope, exp.Table) or kind not in ("DATABASE", "SCHEMA"):
+        return
+    account = connection.account
+    if kind == "DATABASE":
+        found = account.has_database(folded(scope.this))
+    else:
+        name = table_name(scope, None, connection.database)
+        found = account.has_schema(name.schema, name.table)
+    if not found:
+        raise problem(
+            2043, "02000", "SQL compilation error:\nObject does not exist, or operation cannot be performed."
+        )
+
+
 def _alter_session(alter: exp.Alter, connection: Connection) -> bool:
     """Keep the parameters set or forget those unset; leave fakesnow its own ones."""
     items: dict[str, Any] = {}
@@ -157,7 +178,8 @@ def _last_change(call: exp.Anonymous, connection: Connection) -> int:
     argument = call.expressions[0].name if call.expressions else ""
     table = exp.to_table(argument, dialect="snowflake")
     name = table_name(table, connection.database, connection.schema)
-    facts = connection.account.registry.get(name)
+    view = connection.account.tracker.view(name)
+    facts = connection.account.registry.get(view.base if view else name)
     if facts is None:
         raise missing_object(str(name))
     return int(facts.changed.timestamp() * 1_000_000) * 1000

@@ -15,14 +15,17 @@ import secrets
 import threading
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
 from planhat_pipelines.sandbox.snowflake.clock import Clock
+from planhat_pipelines.sandbox.snowflake.errors import missing_object
 from planhat_pipelines.sandbox.snowflake.names import TableName, quoted
-from planhat_pipelines.sandbox.snowflake.registry import Registry
+from planhat_pipelines.sandbox.snowflake.registry import Facts, Registry
+from planhat_pipelines.sandbox.snowflake.views import View, find_view
 
 HIDDEN_SCHEMA = "_fs_information_schema"
 EVENTS = ("INSERT", "UPDATE", "DELETE")
@@ -107,6 +110,23 @@ class Tracker:
         """The history's full name in SQL; the table must be tracked."""
         facts = self._registry.get(name)
         return _history_sql(name, (facts and facts.history) or "")
+
+    def view(self, name: TableName) -> View | None:
+        """The view of this name, or None."""
+        with self._connection.cursor() as duck:
+            return find_view(duck, name)
+
+    def track_view(self, name: TableName, on: bool) -> None:
+        """Switch tracking of a view; switching it on switches it on for its table as well."""
+        view = self.view(name)
+        if view is None:
+            raise missing_object(str(name))
+        if on:
+            self.switch_on(view.base)
+        now = self._clock.now()
+        facts = self._registry.get(name) or Facts(created=now, altered=now, changed=now)
+        since = (facts.tracked_since or now) if on else None
+        self._registry.put(name, replace(facts, tracked_since=since))
 
     def columns_of(self, name: TableName) -> list[str]:
         """The table's present columns."""

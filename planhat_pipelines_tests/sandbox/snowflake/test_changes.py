@@ -293,3 +293,28 @@ def test_the_last_change_grows_with_each_commit_that_changes_rows(table: Tracked
     table.run("DELETE FROM {t} WHERE K = 1")
     assert token() > before
     assert table.run("SELECT LAST_ALTERED FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = '{t}'") > altered
+
+
+def test_a_tracked_view_shows_the_changes_its_query_lets_through(table: Tracked) -> None:
+    base, view = table.name, f"V_{table.name}"
+    table.run(f"CREATE VIEW {view} AS SELECT K, UPPER(V) AS V FROM {base} WHERE K < 10")
+    table.run(f"ALTER VIEW {view} SET CHANGE_TRACKING = TRUE")
+    since = table.now()
+    table.run("UPDATE {t} SET K = 11 WHERE K = 1")
+    table.run("UPDATE {t} SET V = 'B' WHERE K = 2")
+    table.run("INSERT INTO {t} VALUES (3, 'c'), (12, 'd')")
+    table.name = view
+    assert table.changes(start=since) == [(1, "A", "DELETE", False), (3, "C", "INSERT", False)]
+    assert table.changes(start=since, kind="APPEND_ONLY") == [(3, "C", "INSERT", False)]
+    assert table.at(since) == [(1, "A"), (2, "B")]
+    with pytest.raises(ProgrammingError) as caught:
+        table.changes()
+    assert caught.value.errno == 91930
+    shown = table.session.cursor().execute(f"SHOW VIEWS LIKE '{view}'").fetchone()
+    assert shown[-1] == "ON"
+
+
+def test_a_view_that_groups_is_not_tracked(table: Tracked) -> None:
+    table.run("CREATE VIEW G_{t} AS SELECT V, COUNT(*) AS N FROM {t} GROUP BY V")
+    with pytest.raises(ProgrammingError, match="not a simple one"):
+        table.run("ALTER VIEW G_{t} SET CHANGE_TRACKING = TRUE")
