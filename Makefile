@@ -1,0 +1,42 @@
+# Everything runs in .venv, made on first use with the versions of constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test lint format bench
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: $(READY) ## a Snowflake, an S3 and a Planhat on this machine, all syncs twice, and what came of it
+	@$(BIN)/planhat-pipelines demo
+
+dev: $(READY) ## Dagster's own pages over the demo's servers
+	@$(BIN)/planhat-pipelines dev
+
+test: $(READY) ## all tests
+	@missing="$$(.ci/missing)"; test -z "$$missing" || { \
+	  echo "The tests need Debian packages that are not here: apt-get install $$missing" >&2; exit 1; }
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(READY) ## ruff and pyright
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: $(READY) ## write the code as lint wants it
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: $(READY) ## the figures of benchmarks/
+	@$(BIN)/python -m benchmarks
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed, and $(PYTHON) is {v.major}.{v.minor}: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv, once; it takes a minute or a few ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[sandbox,postgres,dev]' \
+	  > .venv/install.log 2>&1 || { tail -n 20 .venv/install.log >&2; exit 1; }
+	@echo "$$($(BIN)/python -m pip list --disable-pip-version-check 2>/dev/null | tail -n +3 | wc -l) packages are in .venv"
+	@touch $@
