@@ -1,0 +1,151 @@
+"""What a spec promises of its table: it can be read, has the mapped columns and a sound key, and its rows can go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from planhat_pipelines.engine.findings import Broken, Finding, tried
+from planhat_pipelines.engine.usage import (
+    activities_mapping,
+    metrics_mapping,
+    usage_source,
+)
+from planhat_pipelines.mapping.targets import Mapped, known_targets
+from planhat_pipelines.snowflake.errors import NotFound
+from planhat_pipelines.snowflake.look import LOOKED_AT, keys, tracks_changes
+from planhat_pipelines.snowflake.tables import Column, Table, resolve
+from planhat_pipelines.snowflake.usage import UsageTable
+from planhat_pipelines.spec.base import table_parts
+from planhat_pipelines.spec.kinds import AnySpec
+from planhat_pipelines.spec.records import RecordsSpec
+from planhat_pipelines.spec.usage import UsageSpec
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+_SAMPLE = 1_000  # keys
+Records = Mapping[str, pl.DataFrame]
+"""What `planhat.lookups.targets` gave, by model; a model that could not be read is missing."""
+
+
+def destination_models(spec: AnySpec) -> set[str]:
+    """The models whose records the rows of a spec are about."""
+    match spec:
+        case UsageSpec():
+            return {spec.metrics.target.model if spec.metrics else "enduser"}
+        case RecordsSpec():
+            return {spec.model} | ({"company"} if spec.company else set())
+
+
+def table_promises(spec: AnySpec, session: SnowflakeConnection, records: Records) -> Iterator[Finding]:
+    """Try them one by one; what hangs on a promise that does not hold is left out."""
+    match spec:
+        case UsageSpec():
+            return _usage(spec, session, records)
+        case RecordsSpec():
+            return _records(spec, session)
+
+
+def _usage(spec: UsageSpec, session: SnowflakeConnection, records: Records) -> Iterator[Finding]:
+    source = usage_source(spec, session)
+    yield (table := tried(spec.name, lambda: f"{source.table} exists, with {len(source.shape)} columns"))
+    if not table.holds:
+        return
+    yield (columns := tried(spec.name, partial(_columns, source.columns, source.shape, source.table)))
+    yield (key := tried(spec.name, partial(_key, session, source.table, lambda: source.key_column)))
+    if columns.holds and key.holds:
+        yield tried(spec.name, partial(_sample, spec, source, records))
+
+
+def _records(spec: RecordsSpec, session: SnowflakeConnection) -> Iterator[Finding]:
+    table = Table(*table_parts(spec.table))
+    shape: dict[str, Column] = {}
+
+    def exists() -> str:
+        shape.update(table.columns(session))
+        return f"{table} exists, with {len(shape)} columns"
+
+    yield (found := tried(spec.name, exists))
+    if not found.holds:
+        return
+    mapped = [each.column for each in spec.fields if each.column]
+    mapped += [spec.company.column] if spec.company else []
+    mapped += [spec.updated_at] if spec.updated_at else []
+    yield tried(spec.name, partial(_columns, mapped, shape, table))
+    yield tried(spec.name, partial(_key, session, table, lambda: resolve(spec.key.column, shape, table)))
+    if spec.changes == "change_tracking":
+        yield tried(spec.name, partial(_tracking, session, table))
+
+
+def _columns(mapped: Iterable[str], shape: Mapping[str, Column], table: Table) -> str:
+    missing: list[str] = []
+    names = dict.fromkeys(mapped)
+    for name in names:
+        try:
+            resolve(name, shape, table)
+        except NotFound as error:
+            missing.append(str(error))
+    if missing:
+        raise Broken(" ".join(missing))
+    return f"has the mapped columns {', '.join(names)}"
+
+
+def _key(session: SnowflakeConnection, table: Table, find: Callable[[], Column]) -> str:
+    column = find()
+    found = keys(session, table, column)
+    if found.nulls:
+        raise Broken(
+            f"{found.nulls:,} rows have no {column.name}, and a row is known by its key: fill it, or read a view "
+            "that leaves them out."
+        )
+    if found.repeated:
+        raise Broken(
+            f"{found.repeated:,} rows repeat the {column.name} of another one, and a row is known by its key: make "
+            "it unique, or read a view that has one row a key."
+        )
+    where = f"the last {LOOKED_AT:,} rows" if found.rows == LOOKED_AT else f"{found.rows:,} rows"
+    return f"key {column.name}: filled and unique in {where}"
+
+
+def _sample(spec: UsageSpec, source: UsageTable, records: Records) -> str:
+    highest = keys(source.session, source.table, source.key_column).highest
+    rows = next(source.read(int(highest) - _SAMPLE, int(highest)), None) if highest is not None else None
+    if rows is None:
+        return "the table is empty, so no row could be tried"
+    (model,) = destination_models(spec)
+    if model not in records:
+        raise Broken(f"rows could not be tried, as the records of model {model} cannot be read")
+    mapped = _mapped(spec, rows, records[model])
+    reasons = [f"{field} {reason}" for field, reason in mapped.refused.select("field", "reason").iter_rows()]
+    ends = {
+        "can go": mapped.ready.height,
+        f"wait for their {model}": mapped.parked.height,
+        f"would be refused ({max(reasons, key=reasons.count, default='')})": mapped.refused.height,
+    }
+    told = f"of the last {rows.height:,} rows {', '.join(f'{count:,} {end}' for end, count in ends.items() if count)}"
+    if not mapped.ready.height:
+        raise Broken(
+            f"{told}. Is the right column mapped, with the right kind of id (planhat, external, source)?"
+        )
+    return told
+
+
+def _mapped(spec: UsageSpec, rows: pl.DataFrame, records: pl.DataFrame) -> Mapped:
+    if spec.metrics:
+        return metrics_mapping(spec.metrics).apply(rows, known_targets(records, spec.metrics.target.id))
+    assert spec.activities is not None  # noqa: S101  (the spec holds exactly one of the two)
+    return activities_mapping(spec.activities).apply(rows, known_targets(records, spec.activities.enduser.id))
+
+
+def _tracking(session: SnowflakeConnection, table: Table) -> str:
+    tracked = tracks_changes(session, table)
+    if tracked is False:
+        raise Broken(
+            "change tracking is off. The owner of the table can switch it on with: "
+            f"ALTER TABLE {table.sql} SET CHANGE_TRACKING = TRUE;  Or write `changes: snapshot_diff`."
+        )
+    return "change tracking is on" if tracked else "is a view: its tables have to track changes"
