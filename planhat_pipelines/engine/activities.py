@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import polars as pl
 
-from planhat_pipelines.engine.protocols import Found, Parcel, Receipt
+from planhat_pipelines.engine.protocols import Destination, Parcel, Receipt
 from planhat_pipelines.mapping.activities import ActivitiesMapping
 from planhat_pipelines.mapping.columns import ROW
 from planhat_pipelines.mapping.encode import activity_body
@@ -18,24 +18,22 @@ from planhat_pipelines.planhat.catalogue import model
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.planhat.lookups import targets
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from planhat_pipelines.ledger import Batch
-
 ACTIVITIES_A_REQUEST = 5_000
 
 
 @dataclass(frozen=True)
-class ActivitiesDestination:
+class ActivitiesDestination(Destination):
     """Rows to activities of end users."""
 
     planhat: Planhat
     mapping: ActivitiesMapping
-    on_doubt: Literal["ask", "resend", "hold"] = "hold"
+    policy: Literal["resend", "hold"] = "hold"
 
     purpose = "activities"
+
+    @property
+    def on_doubt(self) -> Literal["ask", "resend", "hold"]:
+        return self.policy
 
     @property
     def id_kind(self) -> str:
@@ -59,9 +57,6 @@ class ActivitiesDestination:
     def send(self, parcel: Parcel) -> Receipt:
         said = self.planhat.activities(parcel.body)
         return Receipt({"submitted": len(parcel.rows)}, said=said)
-
-    def found(self, batch: Batch, earlier: NDArray[np.uint64], ready: pl.DataFrame) -> Found:
-        raise TypeError("Planhat cannot be asked which activities it holds")
 
     def known(self, targets: Sequence[str]) -> set[str]:
         return known_among(targets, self._targets, self.id_kind)

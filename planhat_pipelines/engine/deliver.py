@@ -38,7 +38,9 @@ class Delivery:
         ]
         self.claim.reject(rejections(refusals))
         self.report.refuse(refusals)
-        self.report.count({"refused": len(refusals), "parked": mapped.parked.height})
+        self.report.count(
+            {"refused": len(refusals), "parked": mapped.parked.height, "unchanged": mapped.unchanged}
+        )
         if unpark:
             self.claim.unpark([refusal.row for refusal in refusals])
         self.claim.park(

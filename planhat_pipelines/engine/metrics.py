@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from planhat_pipelines.engine.protocols import Found, Parcel, Receipt
+from planhat_pipelines.engine.protocols import Destination, Found, Parcel, Receipt
 from planhat_pipelines.mapping.columns import ROW
 from planhat_pipelines.mapping.encode import metric_body
 from planhat_pipelines.mapping.fingerprint import point_fingerprints
@@ -29,14 +29,16 @@ POINTS_A_REQUEST = 10_000  # about 1 MB; Planhat takes 32 MB, but a doubtful bat
 
 
 @dataclass(frozen=True)
-class MetricsDestination:
+class MetricsDestination(Destination):
     """Rows to metric points of one model."""
 
     planhat: Planhat
     mapping: MetricsMapping
-    on_doubt: Literal["ask", "resend", "hold"] = "ask"
-
     purpose = "metrics"
+
+    @property
+    def on_doubt(self) -> Literal["ask", "resend", "hold"]:
+        return "ask"
 
     @property
     def id_kind(self) -> str:

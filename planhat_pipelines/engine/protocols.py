@@ -6,9 +6,10 @@ a lost answer, finds out what arrived. Everything that must survive a crash goes
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import polars as pl
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from planhat_pipelines.ledger import Batch
+    from planhat_pipelines.ledger import Batch, Claim
 
 Verdict = Literal["created", "updated", "unchanged", "submitted", "refused", "parked", "held", "duplicate"]
 """The end of a row. `held`: sent, nobody can tell whether it arrived, never sent again by itself."""
@@ -33,6 +34,11 @@ class Increment(Protocol):
     def bounds(self) -> JsonObject:
         """Enough to read the very same window again."""
         ...
+
+    @property
+    def whole(self) -> bool:
+        """Whether the window holds every row of the source, so that a row that is missing is gone."""
+        return False
 
     def pieces(self) -> Iterator[pl.DataFrame]:
         """Frames of bounded size, in the order of the source, each with the column ROW."""
@@ -67,11 +73,13 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """The items of one request, and what the ledger writes down of them before it is sent."""
+    """The items of one request, and what the ledger writes down of them before it is sent. `frame`: the items
+    themselves, where the destination answers for each of them."""
 
     body: bytes
     items: int
     rows: pl.Series
+    frame: pl.DataFrame | None = None
     points: NDArray[np.uint64] | None = None
     dimensions: tuple[str, ...] = ()
     first_day: int | None = None
@@ -108,44 +116,55 @@ class Found:
     unknown: Sequence[str] = field(default_factory=tuple)
 
 
-class Destination(Protocol):
+class Destination(ABC):
     """Where the rows of one sync go."""
 
-    @property
-    def purpose(self) -> str:
-        """What the ledger calls its batches: metrics, activities or records."""
-        ...
+    purpose: ClassVar[str]
+    """What the ledger calls its batches: metrics, activities or records."""
 
     @property
+    @abstractmethod
     def model(self) -> str:
-        """The Planhat model that rows name, and `id_kind` the id by which they name it."""
-        ...
+        """The Planhat model that rows wait for when they are parked."""
 
     @property
-    def id_kind(self) -> str: ...
+    @abstractmethod
+    def id_kind(self) -> str:
+        """The id by which rows name it."""
 
     @property
+    @abstractmethod
     def on_doubt(self) -> Literal["ask", "resend", "hold"]:
         """What to do with a parcel whose answer is unknown."""
-        ...
 
+    @abstractmethod
     def map(self, rows: pl.DataFrame) -> Mapped:
         """Which rows can go, which are refused and which must wait."""
-        ...
 
+    @abstractmethod
     def parcels(self, ready: pl.DataFrame) -> Iterator[Parcel]:
         """Ready rows cut into requests, always in the same way; a row's items stay together."""
-        ...
 
+    @abstractmethod
     def send(self, parcel: Parcel) -> Receipt:
-        """Send it. Raises Doubt when it may have arrived, any other error when it certainly did not."""
-        ...
+        """Send it. Raises Doubt when it may have arrived and must not be sent twice."""
+
+    @abstractmethod
+    def known(self, targets: Sequence[str]) -> set[str]:
+        """Which of these parked targets exist by now."""
 
     def found(self, batch: Batch, earlier: NDArray[np.uint64], ready: pl.DataFrame) -> Found:
         """For `on_doubt` "ask": what Planhat holds of a doubtful batch. `earlier`: fingerprints of the points
         that other batches brought there; `ready`: the batch's rows, read and mapped again."""
-        ...
+        raise TypeError(f"Planhat cannot be asked for {self.purpose}")
 
-    def known(self, targets: Sequence[str]) -> set[str]:
-        """Which of these parked targets exist by now."""
-        ...
+    def gate(self, mapped: Iterator[Mapped], *, whole: bool) -> Iterator[Mapped]:
+        """Everything of one window on its way out; may hold it back until all is known, and may raise."""
+        return mapped
+
+    def gone(self, *, whole: bool) -> Iterator[Mapped]:
+        """What is to be sent for rows that are no longer in the source, once a window was delivered."""
+        return iter(())
+
+    def committed(self, claim: Claim) -> None:  # noqa: B027  (most have nothing to do)
+        """The window is closed and the cursor has moved."""

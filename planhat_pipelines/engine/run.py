@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import polars as pl
@@ -13,6 +13,7 @@ from planhat_pipelines.engine.protocols import Destination, Increment, Refusal, 
 from planhat_pipelines.engine.report import Report
 from planhat_pipelines.ledger import Claim, Ledger, Window
 from planhat_pipelines.mapping.columns import ROW
+from planhat_pipelines.mapping.targets import Mapped
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,27 @@ class Sync:
 
     def _take(self, window: Window, increment: Increment, delivery: Delivery, *, resumed: bool) -> None:
         answered = self._answered(window) if resumed else None
+        mapped = self._mapped(increment, answered, delivery.report)
+        for each in self.destination.gate(mapped, whole=increment.whole):
+            # Only rows of a resumed window can be parked already, by the run that began it.
+            delivery.deliver(each, window=window.id, unpark=resumed)
+        for each in self.destination.gone(whole=increment.whole):
+            delivery.report.rows_read += each.ready.height
+            delivery.deliver(each, window=window.id)
+        delivery.report.balance()
+        delivery.claim.commit(window, increment.cursor())
+        self.destination.committed(delivery.claim)
+
+    def _mapped(
+        self, increment: Increment, answered: pl.DataFrame | None, report: Report
+    ) -> Iterator[Mapped]:
         for piece in increment.pieces():
             rows = (
                 piece if answered is None else piece.join(answered, on=ROW, how="anti", maintain_order="left")
             )
-            delivery.report.recovered += piece.height - rows.height
-            delivery.report.rows_read += rows.height
-            # Only rows of a resumed window can be parked already, by the run that began it.
-            delivery.deliver(self.destination.map(rows), window=window.id, unpark=resumed)
-        delivery.report.balance()
-        delivery.claim.commit(window, increment.cursor())
+            report.recovered += piece.height - rows.height
+            report.rows_read += rows.height
+            yield self.destination.map(rows)
 
     def _answered(self, window: Window) -> pl.DataFrame:
         batches = self.ledger.batches(self.name, "settled", "held", window=window.id)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from planhat_pipelines.engine.activities import ActivitiesDestination
+from planhat_pipelines.engine.lines import Line
 from planhat_pipelines.engine.metrics import MetricsDestination
 from planhat_pipelines.engine.protocols import Destination
 from planhat_pipelines.engine.run import Sync
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a mapping: the Planhat field, the column it comes from (None for a constant), and how."""
-
-    field: str
-    column: str | None
-    how: str
-
-
 def source_table(spec: UsageSpec) -> Table:
     """The table or view a spec reads."""
     return Table(*table_parts(spec.table))
@@ -41,7 +32,7 @@ def source_table(spec: UsageSpec) -> Table:
 
 def usage_source(spec: UsageSpec, session: SnowflakeConnection) -> UsageTable:
     """The spec's table as a source."""
-    columns = [line.column for line in mapping_lines(spec) if line.column]
+    columns = [name for line in mapping_lines(spec) for name in line.columns]
     return UsageTable(session, source_table(spec), spec.incrementing_key, columns, spec.overlap, ROW)
 
 
@@ -89,26 +80,26 @@ def mapping_lines(spec: UsageSpec) -> list[Line]:
 
 def _metric_lines(metrics: Metrics) -> Iterator[Line]:
     target, date = metrics.target, metrics.date
-    yield Line("target", target.column, _how(target, f"{target.id} id of a {target.model}"))
-    yield Line("date", date.column, _how(date, f"day in {date.timezone}"))
+    yield Line("target", [target.column], _how(target, f"{target.id} id of a {target.model}"))
+    yield Line("date", [date.column], _how(date, f"day in {date.timezone}"))
     for value in metrics.values:
-        yield Line(value.metric, value.column, _how(value, "number"))
+        yield Line(value.metric, [value.column], _how(value, "number"))
 
 
 def _activity_lines(activities: Activities | None) -> Iterator[Line]:
     if activities is None:
         return
     user, action, date = activities.enduser, activities.action, activities.date
-    yield Line("enduser", user.column, _how(user, f"{user.id} id of an enduser"))
+    yield Line("enduser", [user.column], _how(user, f"{user.id} id of an enduser"))
     if isinstance(action, Constant):
-        yield Line("action", None, f"always {action.value!r}")
+        yield Line("action", [], f"always {action.value!r}")
     else:
-        yield Line("action", action.column, _how(action, "text"))
-    yield Line("date", date.column, _how(date, f"time in {date.timezone}"))
+        yield Line("action", [action.column], _how(action, "text"))
+    yield Line("date", [date.column], _how(date, f"time in {date.timezone}"))
     if activities.weight:
-        yield Line("weight", activities.weight.column, _how(activities.weight, "number"))
+        yield Line("weight", [activities.weight.column], _how(activities.weight, "number"))
     for name, column in activities.info.items():
-        yield Line(f"info.{name}", column.column, _how(column, "as it is"))
+        yield Line(f"info.{name}", [column.column], _how(column, "as it is"))
 
 
 def _cell(column: Column) -> Cell:

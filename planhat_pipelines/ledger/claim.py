@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from planhat_pipelines.ledger import batches, rows, windows
+from planhat_pipelines.ledger import batches, records, rows, windows
 from planhat_pipelines.ledger.blobs import Keys, Points
 from planhat_pipelines.ledger.database import Database, upsert
 from planhat_pipelines.ledger.errors import LedgerError
 from planhat_pipelines.ledger.fence import Fence, Fenced
 from planhat_pipelines.ledger.models import Batch, Cursor, Intent, NewParked, NewRejection, Window
 from planhat_pipelines.ledger.schema import runs
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @contextmanager
@@ -126,6 +129,11 @@ class Claim:
         """Forget an intended batch that certainly did not reach Planhat."""
         with self._fence.write() as write:
             batches.drop(write, batch)
+
+    def remember(self, known: pl.DataFrame) -> None:
+        """Sum up what Planhat was told of all records: `key` and `hash`, as `Ledger.records` gives them."""
+        with self._fence.write() as write:
+            records.remember(write, known)
 
     # -- rows
 

@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import numpy as np
+import polars as pl
 import sqlalchemy as sa
 
-from planhat_pipelines.ledger import schema
+from planhat_pipelines.ledger import records, schema
 from planhat_pipelines.ledger.batches import to_batch, whole
 from planhat_pipelines.ledger.blobs import Points, unpack_points
 from planhat_pipelines.ledger.claim import Claim, claimed
@@ -106,6 +107,11 @@ class Ledger:
         with self.database.read() as connection:
             blobs = connection.execute(query).scalars().all()
         return np.concatenate([np.empty(0, np.uint64), *map(unpack_points, blobs)])
+
+    def records(self, sync: str) -> pl.DataFrame:
+        """What Planhat was last told of every record of the sync: `key` (text), `hash` (UInt64)."""
+        with self.database.read() as connection:
+            return records.known(connection, sync)
 
     def rejections(self, sync: str | None = None, *, limit: int | None = None) -> list[Rejection]:
         """Open rejections, the latest first."""

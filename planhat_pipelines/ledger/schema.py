@@ -149,6 +149,16 @@ touched = Table(
     Index("planhat_touched_batches", "batch"),
 )
 
+# What Planhat was last told of each record, in pages: see records.py.
+records = Table(
+    "planhat_records",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("page", Integer, primary_key=True),
+    Column("row_blob", LargeBinary, nullable=False),
+    Column("point_blob", LargeBinary, nullable=False),
+)
+
 rejections = Table(
     "planhat_rejections",
     metadata,

@@ -15,16 +15,18 @@ TARGET_KEYS = {"planhat": "_id", "external": "externalId", "source": "sourceId",
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """What became of a frame of source rows. Every row is in exactly one of the three.
+    """What became of a frame of source rows. Every row is in exactly one of the four.
 
     ready: ROW and what the destination needs, in the order of the source.
     refused: ROW, `key` (the id the row names, see `private`), `field`, `reason`.
     parked: ROW, `target` (the id that Planhat does not know yet, see `private`).
+    unchanged: how many rows say what Planhat was told before.
     """
 
     ready: pl.DataFrame
     refused: pl.DataFrame
     parked: pl.DataFrame
+    unchanged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import dagster as dg
 
+from planhat_pipelines.engine.lines import Line
 from planhat_pipelines.engine.report import VERDICTS, Report
-from planhat_pipelines.engine.usage import Line
 
 
 def mapping_table(lines: Iterable[Line], table: str) -> dg.MarkdownMetadataValue:
@@ -33,7 +33,7 @@ def column_lineage(lines: Iterable[Line], source: dg.AssetKey) -> dg.TableColumn
     """The same for tools that draw column lineage."""
     return dg.TableColumnLineage(
         {
-            line.field: [dg.TableColumnDep(asset_key=source, column_name=line.column)] if line.column else []
+            line.field: [dg.TableColumnDep(asset_key=source, column_name=name) for name in line.columns]
             for line in lines
         }
     )
@@ -77,7 +77,7 @@ def run_metadata(report: Report) -> dict[str, Any]:
 
 
 def _from(line: Line, table: str) -> str:
-    return f"{table}.{line.column}" if line.column else "the spec itself"
+    return ", ".join(f"{table}.{name}" for name in line.columns) or "the spec itself"
 
 
 def cursor(place: dict[str, Any] | None) -> str:

@@ -54,7 +54,7 @@ class Model:
     one_of: tuple[tuple[str, ...], ...] = ()  # an insert needs at least one field of each group
 
 
-class UnknownModel(KeyError):  # noqa: N818  (reads as a statement)
+class UnknownModel(KeyError):
     """No model of that name; the text names the nearest one."""
 
     def __init__(self, name: str) -> None:

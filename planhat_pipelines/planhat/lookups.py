@@ -45,6 +45,7 @@ class CustomField:
     formula: bool  # computed by Planhat, never written
     mandatory: bool  # a record can't be created without it
     hidden: bool
+    locked: bool  # not editable in the app
 
 
 def custom_fields(client: Planhat, model: Model) -> list[CustomField]:
@@ -59,6 +60,7 @@ def custom_fields(client: Planhat, model: Model) -> list[CustomField]:
             formula=row.get("isFormula") is True,
             mandatory=row.get("isMandatory") is True,
             hidden=row.get("isHidden") is True,
+            locked=row.get("isLocked") is True,
         )
         for page in client.rows(f"/{catalogue.path}", {"sort": "_id"}, catalogue.page_max)
         for row in page

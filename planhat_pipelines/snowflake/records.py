@@ -36,9 +36,9 @@ _TIME = "YYYY-MM-DD HH24:MI:SS.FF3"
 Changes = Literal["change_tracking", "snapshot_diff", "updated_at"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class RecordsTable:
-    """A table or view with a unique key, as a source.
+    """A table or view with a unique key, as the source of one run, which reads one window of it.
 
     Frames carry `row` (the key as text, null where a row has none), `copies` (how many rows have the key; 0 for a row
     that is gone) and the mapped columns under the names the user wrote.
@@ -55,6 +55,7 @@ class RecordsTable:
     full_every: float | None = None  # seconds
     lag: float = 3.0
     log: Callable[[str], None] = lambda _: None
+    _read: bool = False
 
     @cached_property
     def shape(self) -> dict[str, Column]:
@@ -83,6 +84,9 @@ class RecordsTable:
 
     def next(self, cursor: dict[str, Any] | None) -> RecordsIncrement | None:
         """The window after `cursor`; the whole table at first, when a window is lost, and when it is due."""
+        if self._read:
+            return None
+        self._read = True
         commit = last_commit(self.session, self.table)
         full_is_due = cursor is None or self._full_is_due(cursor)
         if cursor and not full_is_due and commit is not None and commit == cursor["commit"]:
@@ -98,7 +102,7 @@ class RecordsTable:
         return self._tracked(at, commit, cursor)
 
     def again(self, bounds: dict[str, Any]) -> RecordsIncrement:
-        """A window that was begun and not finished."""
+        """A window that was begun and not finished. It may be lost by now; a whole reading then takes its place."""
         return RecordsIncrement(self, bounds)
 
     def rows(self, keys: Sequence[str]) -> Iterator[pl.DataFrame]:

@@ -185,6 +185,7 @@ class UsageIncrement:
 
     table: UsageTable
     bounds: dict[str, Any]
+    whole: bool = False
 
     def __post_init__(self) -> None:
         self._read = Spans.of()

@@ -1,0 +1,104 @@
+"""A records spec made ready to run, and what it says about lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from planhat_pipelines.engine.contract import compiled
+from planhat_pipelines.engine.lines import Line
+from planhat_pipelines.engine.records import RecordsDestination
+from planhat_pipelines.engine.run import Sync
+from planhat_pipelines.ledger import Ledger
+from planhat_pipelines.mapping.columns import ROW, Cell
+from planhat_pipelines.mapping.records import COPIES, FieldMapping, RecordsMapping
+from planhat_pipelines.planhat.client import Planhat
+from planhat_pipelines.planhat.lookups import custom_fields
+from planhat_pipelines.snowflake.records import RecordsTable
+from planhat_pipelines.snowflake.tables import Table
+from planhat_pipelines.spec.base import table_parts
+from planhat_pipelines.spec.records import RecordsSpec, archive_field
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+
+def records_source(
+    spec: RecordsSpec, session: SnowflakeConnection, log: Callable[[str], None] = lambda _: None
+) -> RecordsTable:
+    """The spec's table as a source."""
+    return RecordsTable(
+        session,
+        Table(*table_parts(spec.table)),
+        spec.key.column,
+        mapped_columns(spec),
+        ROW,
+        COPIES,
+        spec.changes,
+        spec.updated_at,
+        spec.full_every.seconds if spec.full_every else None,
+        log=log,
+    )
+
+
+def records_sync(
+    spec: RecordsSpec,
+    session: SnowflakeConnection,
+    planhat: Planhat,
+    ledger: Ledger,
+    *,
+    log: Callable[[str], None] = lambda _: None,
+    allow_many_changes: bool = False,
+) -> Sync:
+    """The spec as a sync over open connections. Raises MappingError when it does not fit the tenant."""
+    fields = compiled(spec, custom_fields(planhat, spec.planhat_model))
+    archive = archive_field(spec.planhat_model) if spec.on_delete == "archive" else None
+    if archive:
+        fields.append(FieldMapping(archive, custom=False, kind="boolean", constant=False))
+    mapping = RecordsMapping(
+        spec.planhat_model,
+        spec.key.field,
+        fields,
+        Cell(spec.company.column, spec.company.path) if spec.company else None,
+    )
+    destination = RecordsDestination(
+        spec.name,
+        planhat,
+        ledger,
+        mapping,
+        spec.company.id if spec.company else "external",
+        archive,
+        None if allow_many_changes else spec.brake,
+    )
+    return Sync(spec.name, records_source(spec, session, log), destination, ledger)
+
+
+def mapped_columns(spec: RecordsSpec) -> list[str]:
+    """The columns that the mapping reads."""
+    named = [each.column for each in spec.fields if each.column]
+    computed = [name for each in spec.fields if each.expression for name in _inputs(each.expression)]
+    return [*([spec.company.column] if spec.company else []), *named, *computed]
+
+
+def records_lines(spec: RecordsSpec) -> list[Line]:
+    """Which Planhat field comes from which column, in the order people read it."""
+    lines = [Line(spec.key.field, [spec.key.column], "key")]
+    if spec.company:
+        where = f", at {spec.company.path}" if spec.company.path else ""
+        field = spec.planhat_model.company_field or "company"
+        lines.append(Line(field, [spec.company.column], f"{spec.company.id} id of a company{where}"))
+    for each in spec.fields:
+        kind = each.type or "as the field"
+        if each.column:
+            lines.append(Line(each.field, [each.column], f"{kind}, at {each.path}" if each.path else kind))
+        elif each.expression:
+            lines.append(Line(each.field, _inputs(each.expression), f"{kind}: {each.expression}"))
+        else:
+            lines.append(Line(each.field, [], f"always {each.value!r}"))
+    return lines
+
+
+def _inputs(expression: str) -> list[str]:
+    return pl.sql_expr(expression).meta.root_names()
