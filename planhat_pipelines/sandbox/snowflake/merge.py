@@ -79,7 +79,7 @@ def _change(merge: exp.Merge, position: int, when: exp.When) -> Expr:
 
 def _counts(merge: exp.Merge) -> Expr:
     counts = ", ".join(
-        f'count_if({CLAUSE} IN ({", ".join(map(str, clauses))})) AS "number of rows {operation}"'
+        f'coalesce(count_if({CLAUSE} IN ({", ".join(map(str, clauses))})), 0) AS "number of rows {operation}"'
         for operation, clauses in operations(merge).items()
         if clauses
     )

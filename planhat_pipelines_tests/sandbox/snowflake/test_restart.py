@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 import snowflake.connector
+from snowflake.connector.errors import Error
 
 from planhat_pipelines.sandbox.snowflake import SnowflakeServer, create_user, write_users
 
@@ -103,6 +105,28 @@ def test_a_signal_stops_the_server_within_five_seconds_even_if_sigint_was_ignore
         process.wait(5)
         if process.stdout:
             process.stdout.close()
+
+
+def test_a_running_statement_does_not_hold_up_the_stop(users_file: Path) -> None:
+    numbers = "(SELECT SEQ4() AS N FROM TABLE(GENERATOR(ROWCOUNT => 200000)))"
+    endless = f"SELECT COUNT(*) FROM {numbers} a JOIN {numbers} b ON a.N * b.N % 7 = 3"
+    outcome: list[str] = []
+
+    def run_it(session: Any) -> None:
+        try:
+            session.cursor().execute(endless)
+        except Error as error:
+            outcome.append(error.sqlstate)
+
+    with SnowflakeServer(users_file) as server:
+        waiting = threading.Thread(target=run_it, args=(sign_in(server),), daemon=True)
+        waiting.start()
+        time.sleep(0.5)
+        started = time.monotonic()
+        server.stop()
+        assert time.monotonic() - started < 4
+    waiting.join(10)
+    assert outcome == ["57014"]
 
 
 def test_a_server_that_cannot_start_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -132,6 +132,14 @@ def test_merge_inside_a_transaction_is_part_of_it(session: Any, table: str) -> N
     assert rows(session, f"SELECT K, V FROM {table} ORDER BY K") == [(1, "a"), (2, "b")]
 
 
+def test_a_merge_that_finds_nothing_to_do_says_so(session: Any, table: str) -> None:
+    cursor = session.cursor()
+    cursor.execute(
+        f"MERGE INTO {table} t USING {table} s ON t.K = s.K AND s.K > 9 WHEN MATCHED THEN UPDATE SET V = s.V"
+    )
+    assert (cursor.fetchall(), cursor.rowcount) == ([(0,)], 0)
+
+
 def test_merge_with_autocommit_off_waits_for_the_commit(
     connect: Any, database: str, session: Any, table: str
 ) -> None:
@@ -161,6 +169,15 @@ def test_a_merge_that_fails_half_way_changes_nothing(session: Any, table: str) -
     )
     assert failure(session, merge) == (100038, "22018")
     assert rows(session, f"SELECT K, V FROM {table} ORDER BY K") == [(1, "a"), (2, "b")]
+
+
+def test_a_transaction_with_a_failed_statement_is_not_committed_in_silence(session: Any, table: str) -> None:
+    cursor = session.cursor()
+    cursor.execute("BEGIN")
+    cursor.execute(f"DELETE FROM {table}")
+    failure(session, f"INSERT INTO {table} (K) VALUES ('abc')")
+    assert failure(session, "COMMIT") == (625, "57014")
+    assert rows(session, f"SELECT COUNT(*) FROM {table}") == [(2,)]
 
 
 def test_a_definition_commits_the_open_transaction(session: Any, other_session: Any, table: str) -> None:
