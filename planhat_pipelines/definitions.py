@@ -9,7 +9,7 @@ import dagster as dg
 from dagster.components.core.component_tree import ComponentTree
 
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, SnowflakeSignIn
-from planhat_pipelines.orchestration.sources import external_sources
+from planhat_pipelines.orchestration.sources import companies_first, external_sources
 
 
 @dg.definitions
@@ -28,4 +28,4 @@ def defs() -> dg.Definitions:
             executor=dg.in_process_executor,
         ),
     )
-    return dg.Definitions.merge(synced, dg.Definitions(assets=external_sources(synced)))
+    return dg.Definitions.merge(companies_first(synced), dg.Definitions(assets=external_sources(synced)))

@@ -26,9 +26,13 @@ if TYPE_CHECKING:
 
 
 def records_source(
-    spec: RecordsSpec, session: SnowflakeConnection, log: Callable[[str], None] = lambda _: None
+    spec: RecordsSpec,
+    session: SnowflakeConnection,
+    log: Callable[[str], None] = lambda _: None,
+    *,
+    full: bool = False,
 ) -> RecordsTable:
-    """The spec's table as a source."""
+    """The spec's table as a source; `full`: the whole table, whatever has changed."""
     return RecordsTable(
         session,
         Table(*table_parts(spec.table)),
@@ -39,6 +43,7 @@ def records_source(
         spec.changes,
         spec.updated_at,
         spec.full_every.seconds if spec.full_every else None,
+        full,
         log=log,
     )
 
@@ -50,9 +55,11 @@ def records_sync(
     ledger: Ledger,
     *,
     log: Callable[[str], None] = lambda _: None,
+    full: bool = False,
     allow_many_changes: bool = False,
 ) -> Sync:
-    """The spec as a sync over open connections. Raises MappingError when it does not fit the tenant."""
+    """The spec as a sync over open connections; `full` reads the whole table. Raises MappingError when the mapping does
+    not fit the tenant."""
     fields = compiled(spec, custom_fields(planhat, spec.planhat_model))
     archive = archive_field(spec.planhat_model) if spec.on_delete == "archive" else None
     if archive:
@@ -72,7 +79,7 @@ def records_sync(
         archive,
         None if allow_many_changes else spec.brake,
     )
-    return Sync(spec.name, records_source(spec, session, log), destination, ledger)
+    return Sync(spec.name, records_source(spec, session, log, full=full), destination, ledger)
 
 
 def mapped_columns(spec: RecordsSpec) -> list[str]:

@@ -27,6 +27,10 @@ Verdict = Literal["created", "updated", "unchanged", "submitted", "refused", "pa
 JsonObject = dict[str, Any]
 
 
+class Brake(Exception):
+    """A window would change more than its sync allows. Nothing of it was sent, and somebody has to decide."""
+
+
 class Increment(Protocol):
     """What a source has that is new, as one bounded window."""
 
@@ -61,8 +65,8 @@ class Source(Protocol):
         """The window after `cursor`, or None when there is nothing new."""
         ...
 
-    def again(self, bounds: JsonObject) -> Increment:
-        """A window that an earlier run began and did not finish."""
+    def again(self, bounds: JsonObject) -> Increment | None:
+        """A window that an earlier run began and did not finish; None when it cannot be read any more."""
         ...
 
     def rows(self, keys: Sequence[str]) -> Iterator[pl.DataFrame]:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import polars as pl
 
-from planhat_pipelines.engine.protocols import Destination, Parcel, Receipt, Refusal, Verdict
+from planhat_pipelines.engine.protocols import Brake, Destination, Parcel, Receipt, Refusal, Verdict
 from planhat_pipelines.ledger import Claim, Ledger
 from planhat_pipelines.mapping.columns import ROW
 from planhat_pipelines.mapping.records import COPIES, RecordsMapping
@@ -24,10 +24,6 @@ ITEMS_A_REQUEST = 5_000  # Planhat developers, bulk upsert
 BYTES_A_REQUEST = 30_000_000  # of the 32 MB Planhat takes
 _FEW = 100  # a brake is for mass changes
 _ARCHIVED = 0  # in place of a fingerprint: Planhat was told to archive the record
-
-
-class Brake(Exception):
-    """A run would change more records than the sync allows. Nothing was sent; permanent until somebody decides."""
 
 
 @dataclass
@@ -77,7 +73,9 @@ class RecordsDestination(Destination):
         """Rows that say what Planhat was told before are not sent; if it refused them then, they stay refused."""
         there = rows.filter(pl.col(COPIES) > 0)
         self._seen.append(rows[ROW].drop_nulls())
-        self._left.append(rows.filter(pl.col(COPIES) == 0)[ROW])
+        left = rows.filter(pl.col(COPIES) == 0)[ROW]
+        to_archive = self._archivable(left).len()
+        self._left.append(left)
         mapped = self.mapping.apply(there, self._companies)
         told = mapped.ready.join(self._known, on="key", how="left", maintain_order="left")
         same = (pl.col("hash") == pl.col("told")).fill_null(False)
@@ -89,7 +87,7 @@ class RecordsDestination(Destination):
             mapped,
             ready=told.filter(~same),
             refused=pl.concat([mapped.refused, still]) if still.height else mapped.refused,
-            unchanged=told.height - told.filter(~same).height - still.height + rows.height - there.height,
+            unchanged=told.height - told.filter(~same).height - still.height + left.len() - to_archive,
         )
 
     def gate(self, mapped: Iterator[Mapped], *, whole: bool) -> Iterator[Mapped]:
@@ -104,8 +102,7 @@ class RecordsDestination(Destination):
             held.append(each)
             changed += each.ready.filter(pl.col("told").is_not_null()).height
             self._stop_above(most, changed, "change")
-        if self.archive:
-            self._stop_above(most, self._to_archive(whole=whole).len(), "archive")
+        self._stop_above(most, self._to_archive(whole=whole).len(), "archive")
         yield from held
 
     def _stop_above(self, most: int, many: int, what: str) -> None:
@@ -138,14 +135,21 @@ class RecordsDestination(Destination):
         yield Mapped(ready, nothing, pl.DataFrame(schema={ROW: pl.String, "target": pl.String}))
 
     def _to_archive(self, *, whole: bool) -> pl.Series:
-        known = self._known.filter(pl.col("told") != _ARCHIVED).select("key")
-        if whole:
-            seen = pl.concat(self._seen) if self._seen else pl.Series([], dtype=pl.String)
-            if not seen.len():
-                return seen.rename(ROW)
-            return known.join(seen.to_frame("key"), on="key", how="anti")["key"].rename(ROW)
-        left = pl.concat(self._left) if self._left else pl.Series([], dtype=pl.String)
-        return left.to_frame("key").join(known, on="key", how="semi")["key"].rename(ROW)
+        if not whole:
+            return self._archivable(
+                pl.concat(self._left) if self._left else pl.Series(ROW, [], dtype=pl.String)
+            )
+        seen = (
+            pl.concat(self._seen).to_frame("key") if self._seen else pl.DataFrame(schema={"key": pl.String})
+        )
+        return self._archivable(
+            self._known.join(seen, on="key", how="anti")["key"] if seen.height else seen["key"]
+        )
+
+    def _archivable(self, rows: pl.Series) -> pl.Series:
+        """Those of the rows whose record is to be archived and is not archived yet."""
+        known = self._known.filter((pl.col("told") != _ARCHIVED) & (self.archive is not None)).select("key")
+        return rows.to_frame("key").join(known, on="key", how="semi")["key"].rename(ROW)
 
     def parcels(self, ready: pl.DataFrame) -> Iterator[Parcel]:
         for part in ready.iter_slices(ITEMS_A_REQUEST):

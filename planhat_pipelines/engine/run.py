@@ -9,7 +9,7 @@ import polars as pl
 
 from planhat_pipelines.engine.deliver import Delivery, rejections
 from planhat_pipelines.engine.doubt import Doubts
-from planhat_pipelines.engine.protocols import Destination, Increment, Refusal, Source
+from planhat_pipelines.engine.protocols import Brake, Destination, Increment, Refusal, Source
 from planhat_pipelines.engine.report import Report
 from planhat_pipelines.ledger import Claim, Ledger, Window
 from planhat_pipelines.mapping.columns import ROW
@@ -52,9 +52,15 @@ class Sync:
         cursor = self.ledger.cursor(self.name)
         report.cursor_from = cursor.value
         if window := self.ledger.open_window(self.name):
-            log(f"{self.name}: going on with the window that an earlier run began")
-            self._take(window, self.source.again(window.bounds), delivery, resumed=True)
-            cursor = self.ledger.cursor(self.name)
+            if increment := self.source.again(window.bounds):
+                log(f"{self.name}: going on with the window that an earlier run began")
+                self._take(window, increment, delivery, resumed=True)
+                cursor = self.ledger.cursor(self.name)
+            else:
+                log(
+                    f"{self.name}: the window that an earlier run began cannot be read any more; starting anew"
+                )
+                claim.abandon(window)
         self._try_parked(delivery)
         while increment := self.source.next(cursor.value):
             self._take(claim.begin(increment.bounds, cursor.version), increment, delivery, resumed=False)
@@ -64,11 +70,15 @@ class Sync:
     def _take(self, window: Window, increment: Increment, delivery: Delivery, *, resumed: bool) -> None:
         answered = self._answered(window) if resumed else None
         mapped = self._mapped(increment, answered, delivery.report)
-        for each in self.destination.gate(mapped, whole=increment.whole):
-            # Only rows of a resumed window can be parked already, by the run that began it.
-            delivery.deliver(each, window=window.id, unpark=resumed)
+        try:
+            for each in self.destination.gate(mapped, whole=increment.whole):
+                # Only rows of a resumed window can be parked already, by the run that began it.
+                delivery.deliver(each, window=window.id, unpark=resumed)
+        except Brake:
+            delivery.claim.abandon(window)  # the next run looks at the table as it is then
+            raise
         for each in self.destination.gone(whole=increment.whole):
-            delivery.report.rows_read += each.ready.height
+            delivery.report.rows_read += each.ready.height if increment.whole else 0
             delivery.deliver(each, window=window.id)
         delivery.report.balance()
         delivery.claim.commit(window, increment.cursor())

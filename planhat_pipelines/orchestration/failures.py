@@ -8,13 +8,14 @@ from contextlib import contextmanager
 import dagster as dg
 
 from planhat_pipelines.engine.environment import NotConfigured
+from planhat_pipelines.engine.protocols import Brake
 from planhat_pipelines.engine.report import Unbalanced
 from planhat_pipelines.ledger import SyncBusy
 from planhat_pipelines.mapping.columns import MappingError
 from planhat_pipelines.planhat.errors import Permanent as PlanhatPermanent
 from planhat_pipelines.snowflake.errors import Permanent as SnowflakePermanent
 
-PERMANENT = (NotConfigured, MappingError, PlanhatPermanent, SnowflakePermanent, SyncBusy, Unbalanced)
+PERMANENT = (Brake, NotConfigured, MappingError, PlanhatPermanent, SnowflakePermanent, SyncBusy, Unbalanced)
 
 
 @contextmanager

@@ -82,7 +82,7 @@ def _from(line: Line, table: str) -> str:
 
 def cursor(place: dict[str, Any] | None) -> str:
     """How far a source has been read, in one word."""
-    return str(place["key"]) if place else "start"
+    return str(place.get("key") or place.get("at")) if place else "start"
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> dg.TableMetadataValue:

@@ -1,8 +1,10 @@
-"""Upstream tables as external assets, described once however many syncs read them."""
+"""What joins syncs: the tables they read, described once, and companies before what belongs to them."""
 
 from __future__ import annotations
 
 import dagster as dg
+
+from planhat_pipelines.planhat.catalogue import MODELS
 
 
 def external_sources(synced: dg.Definitions) -> list[dg.AssetSpec]:
@@ -23,3 +25,17 @@ def _source(key: dg.AssetKey) -> dg.AssetSpec:
         kinds={system},
         metadata={"dagster/table_name": name} if system == "snowflake" else {},
     )
+
+
+def companies_first(synced: dg.Definitions) -> dg.Definitions:
+    """Records that belong to a company come after all syncs of companies, where one run makes both."""
+    companies = [
+        spec.key for spec in synced.resolve_all_asset_specs() if spec.key.path[:2] == ["planhat", "company"]
+    ]
+
+    def after(spec: dg.AssetSpec) -> dg.AssetSpec:
+        model = MODELS.get(spec.key.path[1]) if spec.key.path[0] == "planhat" else None
+        waits = model is not None and model.company_required and model.name != "company"
+        return spec.merge_attributes(deps=companies) if waits else spec
+
+    return synced.map_resolved_asset_specs(func=after)

@@ -53,6 +53,7 @@ class RecordsTable:
     changes: Changes = "change_tracking"
     updated_at: str | None = None
     full_every: float | None = None  # seconds
+    full: bool = False  # read the whole table now
     lag: float = 3.0
     log: Callable[[str], None] = lambda _: None
     _read: bool = False
@@ -101,8 +102,11 @@ class RecordsTable:
             return self._updated(at, commit, cursor)
         return self._tracked(at, commit, cursor)
 
-    def again(self, bounds: dict[str, Any]) -> RecordsIncrement:
-        """A window that was begun and not finished. It may be lost by now; a whole reading then takes its place."""
+    def again(self, bounds: dict[str, Any]) -> RecordsIncrement | None:
+        """A window that was begun and not finished; None when its history is gone by now."""
+        clause = bounds.get("window") or bounds.get("point")
+        if clause and self._refusal(f"SELECT COUNT(*) FROM {self.table.sql}{clause}") is not None:
+            return None
         return RecordsIncrement(self, bounds)
 
     def rows(self, keys: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -150,7 +154,9 @@ class RecordsTable:
         return RecordsIncrement(self, {**bounds, "full_at": cursor.get("full_at"), "high": self._highest()})
 
     def _full_is_due(self, cursor: dict[str, Any]) -> bool:
-        if self.full_every is None or not cursor.get("full_at"):
+        if self.full or not cursor.get("full_at"):
+            return True
+        if self.full_every is None:
             return False
         return _parsed(self._server_time()) - _parsed(cursor["full_at"]) >= timedelta(seconds=self.full_every)
 

@@ -1,0 +1,49 @@
+"""Run the jobs of all syncs in this process, as real runs of a Dagster instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from planhat_pipelines.orchestration.schedules import SYNC_TAG
+
+_ORDER = {"company": 0, "metrics": 2, "activities": 2}  # all other models may refer to companies
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class SyncJob:
+    """One sync that can be run now."""
+
+    sync: str
+    kind: str  # a model, metrics or activities
+    _job: dg.JobDefinition = field(repr=False)
+
+    def run(self, instance: dg.DagsterInstance) -> str | None:
+        """Run it to its end; what went wrong, if anything did."""
+        result = self._job.execute_in_process(instance=instance, run_config=_QUIET, raise_on_error=False)
+        if result.success:
+            return None
+        failures = [
+            event.step_failure_data for event in result.filter_events(lambda event: event.is_step_failure)
+        ]
+        said = [data.error_display_string for data in failures]
+        return said[0] if said else "the run failed"
+
+
+def sync_jobs(definitions: dg.Definitions) -> list[SyncJob]:
+    """The jobs of all syncs, companies before what refers to them."""
+    made = {spec.key.path[2]: spec.key.path[1] for spec in _planhat_assets(definitions)}
+    jobs = [
+        SyncJob(sync, made.get(sync, ""), job)
+        for job in definitions.resolve_all_job_defs()
+        if (sync := job.tags.get(SYNC_TAG))
+    ]
+    return sorted(jobs, key=lambda job: (_ORDER.get(job.kind, 1), job.sync))
+
+
+def _planhat_assets(definitions: dg.Definitions) -> Iterator[Any]:
+    return (spec for spec in definitions.resolve_all_asset_specs() if spec.key.path[0] == "planhat")
