@@ -1,0 +1,67 @@
+"""One local Snowflake and one local Planhat for every test that runs syncs between them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planhat_pipelines.sandbox.planhat.server import PlanhatServer
+from planhat_pipelines.sandbox.snowflake.process import SnowflakeServer
+from planhat_pipelines.sandbox.snowflake.users import create_user, write_users
+from planhat_pipelines_tests.e2e.place import DATABASE, Place, open_session
+
+
+@pytest.fixture(scope="session")
+def sync_environment(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[dict[str, str], PlanhatServer]]:
+    """Both servers, and the variables by which the product finds them (all but the ledger's)."""
+    folder: Path = tmp_path_factory.mktemp("place")
+    password = secrets.token_urlsafe()  # opening a private key costs more than all the rest of a run
+    users_file = folder / "users.json"
+    write_users(users_file, [create_user("SYNC", password=password, role="SYNC", warehouse="WH")])
+    with (
+        SnowflakeServer(users_file, create_missing=True) as snowflake,
+        PlanhatServer(folder / "planhat") as planhat,
+    ):
+        yield (
+            {
+                "SNOWFLAKE_ACCOUNT": "LOCAL",
+                "SNOWFLAKE_USER": "SYNC",
+                "SNOWFLAKE_PASSWORD": password,
+                "SNOWFLAKE_HOST": snowflake.host,
+                "SNOWFLAKE_PORT": str(snowflake.port),
+                "SNOWFLAKE_PROTOCOL": "http",
+                "SNOWFLAKE_DATABASE": DATABASE,
+                "SNOWFLAKE_SCHEMA": "PUBLIC",
+                "PLANHAT_TOKEN": planhat.token,
+                "PLANHAT_TENANT": planhat.tenant,
+                "PLANHAT_API_URL": planhat.api_url,
+                "PLANHAT_ANALYTICS_URL": planhat.analytics_url,
+                "PLANHAT_READ_BACK_SECONDS": "0",
+            },
+            planhat,
+        )
+
+
+@pytest.fixture(scope="session")
+def sync_session(sync_environment: tuple[dict[str, str], PlanhatServer]) -> Iterator[Any]:
+    """A Snowflake session as the product opens it."""
+    with open_session(sync_environment[0]) as session:
+        yield session
+
+
+@pytest.fixture
+def place(
+    sync_environment: tuple[dict[str, str], PlanhatServer], sync_session: Any, tmp_path: Path
+) -> Iterator[Place]:
+    """A table, an empty tenant and an empty ledger of the test's own."""
+    environment, planhat = sync_environment
+    place = Place(sync_session, planhat, environment, tmp_path)
+    yield place
+    place.ledger.close()
+    place.drop()
