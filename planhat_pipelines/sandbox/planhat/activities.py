@@ -37,7 +37,7 @@ class Activities:
             elif tamper and tamper(position, known):
                 dropped.append(("dropped on order", known))
             else:
-                usable.append(known)
+                usable.append({name: value for name, value in known.items() if _plain(name, value)})
         companies = self._companies(usable)
         people = self._people(usable)
         newcomers = {
@@ -74,13 +74,13 @@ class Activities:
         """One Segment call: `track` is an activity, `identify` only makes the enduser known."""
         traits = (as_doc(call.get("traits")) or {}) | (as_doc(call.get("properties")) or {})
         context = as_doc(call.get("context")) or {}
-        company = context.get("groupId") or traits.get("companyExternalId")
-        event: Doc = {
+        given: Doc = {
             "externalId": call.get("userId"),
             "email": traits.get("email"),
-            "companyExternalId": company,
+            "name": traits.get("name"),
+            "companyExternalId": context.get("groupId") or traits.get("companyExternalId"),
         }
-        event = {name: value for name, value in event.items() if value} | {"name": traits.get("name")}
+        event = {name: value for name, value in given.items() if _plain(name, value)}
         if call.get("type") == "identify":
             companies = self._companies([event])
             if self._may_join(event, companies):
@@ -129,6 +129,23 @@ class Activities:
         return [{"enduser": enduser, **orjson.loads(doc)} for enduser, doc in rows]
 
 
+_IDENTITY = (
+    "externalId",
+    "email",
+    "companyExternalId",
+    "companyId",
+    "name",
+    "firstName",
+    "lastName",
+    "action",
+)
+
+
+def _plain(name: str, value: Any) -> bool:
+    """Whether a field can be used: what identifies or names must be text."""
+    return name not in _IDENTITY or isinstance(value, str)
+
+
 def _enduser(event: Doc, companies: dict[str, str]) -> Doc:
     names = ("externalId", "email", "name", "firstName", "lastName")
     found = {name: event[name] for name in names if event.get(name)}
@@ -150,8 +167,8 @@ def _pick(people: dict[str, list[Person]], companies: dict[str, str], event: Doc
 
 def _moment(given: Any, now: int) -> int:
     """Any date that a JavaScript engine reads, as far as that is sensible; else the time of receipt."""
-    if isinstance(given, int | float) and not isinstance(given, bool):
-        return int(given)
+    if isinstance(given, int | float) and not isinstance(given, bool) and abs(given) < 253_402_300_800_000:
+        return int(given)  # up to the year 9999
     if not isinstance(given, str) or not given:
         return now
     found = moment(given)

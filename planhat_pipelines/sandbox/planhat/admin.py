@@ -40,6 +40,7 @@ class Admin:
     def routes(self) -> list[Route]:
         table: list[tuple[str, str, Callable[[Request], Awaitable[Any]]]] = [
             ("GET", "state", self._state),
+            ("GET", "summary", self._summary),
             ("GET", "credentials", self._credentials),
             ("GET", "records/{model}", self._records),
             ("GET", "records/{model}/{id}", self._record),
@@ -76,6 +77,9 @@ class Admin:
             "faults": len(world.gate.faults.rules),
             "switches": dict(world.switches.changed),
         }
+
+    async def _summary(self, _request: Request) -> Any:
+        return await self._world.store.run(self._views.summary)
 
     async def _credentials(self, _request: Request) -> Any:
         apps = self._world.apps

@@ -122,7 +122,7 @@ class Batch:
         if self._shape.collection not in ("endusers", "tickets"):
             return {}
         wanted = {domain for item in items if (domain := rules.mail_domain(item))}
-        wanted.update(str(domain).lower() for item in items for domain in item.get("domains") or ())
+        wanted.update(domain for item in items for domain in rules.own_domains(item))
         return rules.companies_by_domain(self._db, wanted) if wanted else {}
 
     def put(self, given: Any, tampered: str | None = None) -> None:
@@ -207,10 +207,7 @@ class Batch:
         """The company of a new record that names none: by mail domain where Planhat does so."""
         shape = self._shape
         if shape.collection in ("endusers", "tickets"):
-            domains = [
-                rules.mail_domain(item),
-                *(str(domain).lower() for domain in item.get("domains") or ()),
-            ]
+            domains = [rules.mail_domain(item), *rules.own_domains(item)]
             found = next((self._domains[domain] for domain in domains if domain in self._domains), None)
             if found is None and shape.collection == "endusers":
                 raise _Silent("no company given and none with its mail domain")

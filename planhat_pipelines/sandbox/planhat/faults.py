@@ -97,7 +97,7 @@ class Faults:
     def pick(self, method: str, path: str) -> Fault | None:
         """The first rule that fires on this request."""
         for rule in self.rules:
-            if rule.method not in ("*", method) or not fnmatch.fnmatchcase(path, rule.path):
+            if not (fnmatch.fnmatchcase(method, rule.method) and fnmatch.fnmatchcase(path, rule.path)):
                 continue
             rule.fits += 1
             if rule.fits <= rule.skip or (rule.count is not None and rule.fired >= rule.count):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from planhat_pipelines.planhat.catalogue import MODELS, Field
 from planhat_pipelines.sandbox.planhat.store import Doc, iso
 from planhat_pipelines.sandbox.planhat.switches import Switches
 
-EPOCH = date(1970, 1, 1)
+_SAFE = 2**53  # whole numbers that JavaScript keeps exact
 _HEX_ID = re.compile(r"[0-9a-f]{24}")
 
 
@@ -44,9 +44,12 @@ def _number(value: Any) -> Any:
 
 
 def _integer(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and value.is_integer():
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) < _SAFE
+        and value == int(value)
+    ):
         return int(value)
     raise ValueError
 
@@ -179,7 +182,7 @@ class Shape:
             else:
                 try:
                     out[name] = check(value)
-                except ValueError:
+                except (ValueError, OverflowError):
                     out[name] = _misfit(name, value, switches)
         return out
 
@@ -255,7 +258,7 @@ def _clean_custom(values: Doc, custom: Mapping[str, CustomField], switches: Swit
         else:
             try:
                 kept = field.check(value)
-            except ValueError:
+            except (ValueError, OverflowError):
                 kept = _misfit(f"custom.{name}", value, switches)
             if field.values and not field.values.issuperset(_strings(kept)):
                 if switches["unknown_list_values"] == "refuse":

@@ -64,7 +64,7 @@ def lean(db: sqlite3.Connection, query: Mapping[str, str]) -> tuple[bytes, int]:
 
 def whole(text: str | None, default: int) -> int:
     """A whole number from a query; anything else is ignored."""
-    return int(text) if text and text.isascii() and text.isdigit() else default
+    return int(text) if text and len(text) < 16 and text.isascii() and text.isdigit() else default
 
 
 def _where(shape: Shape, query: Mapping[str, str]) -> tuple[str, list[Any]]:

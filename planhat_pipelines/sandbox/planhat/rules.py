@@ -6,7 +6,7 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from planhat_pipelines.sandbox.planhat.fields import Refused
 from planhat_pipelines.sandbox.planhat.store import Doc, many
@@ -96,6 +96,12 @@ def check_conversation(changes: Doc, switches: Switches) -> None:
 def mail_domain(item: Mapping[str, Any]) -> str | None:
     email = item.get("email")
     return email.rpartition("@")[2].lower() if isinstance(email, str) and "@" in email else None
+
+
+def own_domains(item: Mapping[str, Any]) -> list[str]:
+    """The domains that an item lists itself, as tickets may."""
+    domains = item.get("domains")
+    return [str(domain).lower() for domain in cast("list[Any]", domains)] if isinstance(domains, list) else []
 
 
 def companies_by_domain(db: sqlite3.Connection, domains: Iterable[str]) -> dict[str, str]:

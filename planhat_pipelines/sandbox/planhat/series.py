@@ -117,9 +117,10 @@ class Metrics:
             tests.append("p.did = (select did from dimensions where name = ?)")
             values.append(cast("Any", query["dimid"]))
         for name, test in (("from", "p.day >= ?"), ("to", "p.day <= ?")):
-            if query.get(name, "").lstrip("-").isdigit():
+            day = whole(query.get(name), -1)
+            if day >= 0:
                 tests.append(test)
-                values.append(int(query[name]))
+                values.append(day)
         limit = min(whole(query.get("limit"), 100) or 100, _READ_MAX)
         rows = self._db.execute(
             "select p.seq, d.name, p.ms, p.value, t.model, t.record, t.company, "
@@ -183,7 +184,7 @@ def _unmatched(point: Doc) -> str:
     model, key = _target(point)
     if model not in CARRIERS:
         return f"no metrics on {point.get('model')}"
-    return f"no {model} has the externalId {key}" if key else "externalId is missing"
+    return f"no {model} has this externalId" if key else "externalId is missing"
 
 
 def moment(text: str) -> int | None:

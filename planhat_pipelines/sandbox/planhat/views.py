@@ -28,6 +28,15 @@ class Views:
         others = {name: self._count(name) for name in ("points", "activities", "dropped")}
         return {"records": records, **others}
 
+    def summary(self) -> Doc:
+        """The figures above the list of customers."""
+        statuses = self._db.execute(
+            "select json_extract(doc, '$.status'), count(*) from companies group by 1"
+        ).fetchall()
+        (arr,) = self._db.execute("select sum(json_extract(doc, '$.arr')) from companies").fetchone()
+        names = ("companies", "endusers", "points", "activities")
+        return {"by_status": dict(statuses), "arr": arr or 0, **{name: self._count(name) for name in names}}
+
     def _count(self, table: str) -> int:
         return self._db.execute(f'select count(*) from "{table}"').fetchone()[0]
 
@@ -123,7 +132,7 @@ class Views:
         test, values = ("kind = ?", [kind]) if kind else ("1", [])
         reasons = self._db.execute(
             f"select kind, reason, count(*) from dropped where {test} group by kind, reason "
-            "order by count(*) desc limit 100",
+            "order by count(*) desc",
             values,
         ).fetchall()
         rows = self._db.execute(

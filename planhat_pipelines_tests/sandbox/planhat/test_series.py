@@ -38,7 +38,7 @@ def test_what_has_no_target_or_no_sense_is_dropped_in_silence_and_shown_to_the_a
     dropped = planhat.admin("GET", "dropped", kind="metric")
     assert dropped["total"] == 7
     assert {reason["reason"] for reason in dropped["reasons"]} == {
-        "no Company has the externalId nobody", "no metrics on License", "value is missing or no number",
+        "no Company has this externalId", "no metrics on License", "value is missing or no number",
         "date cannot be read", "dimensionId is missing", "externalId is missing", "not an object",
     }  # fmt: skip
     shown = planhat.admin("GET", "points/company/extid-c-1")
