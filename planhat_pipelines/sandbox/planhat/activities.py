@@ -121,13 +121,6 @@ class Activities:
                 people.setdefault(f"{key}:{row[place]}", []).append(row)
         return people
 
-    def of_company(self, company: str, limit: int = 200) -> list[Doc]:
-        rows = self._db.execute(
-            "select enduser, doc from activities where company = ? order by ms desc, seq desc limit ?",
-            (company, limit),
-        )
-        return [{"enduser": enduser, **orjson.loads(doc)} for enduser, doc in rows]
-
 
 _IDENTITY = (
     "externalId",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import select
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -41,13 +39,6 @@ class PlanhatServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-    @property
-    def pid(self) -> int:
-        """The process, for a test that kills it."""
-        if self._process is None:
-            raise RuntimeError("the Planhat server does not run")
-        return self._process.pid
 
     def start(self) -> None:
         """Start the process and wait until it answers."""
@@ -96,14 +87,3 @@ class PlanhatServer:
         if not answer.ok:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
         return answer.json()
-
-    def wait_for(self, path: str, test: Any, seconds: float = 10) -> Any:
-        """Ask the admin view until `test(answer)` holds; raises TimeoutError."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            with contextlib.suppress(requests.ConnectionError):
-                answer = self.admin("GET", path)
-                if test(answer):
-                    return answer
-            time.sleep(0.05)
-        raise TimeoutError(f"{path} did not become as expected within {seconds} s")
