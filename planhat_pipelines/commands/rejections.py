@@ -1,0 +1,125 @@
+"""`planhat-pipelines rejections`: the rows that did not go, and those that wait for their company."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, fields
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from planhat_pipelines.commands.table import columns
+
+if TYPE_CHECKING:
+    from planhat_pipelines.ledger import Parked, Rejection
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `rejections`."""
+    parser.description = (
+        "Show the rows that Planhat or the mapping refused, why, since when and how often; the reasons with their "
+        "counts first. With --parked, the rows that wait for a record of Planhat, by the record they miss. "
+        "Reads the ledger only (PLANHAT_LEDGER_URL)."
+    )
+    parser.epilog = "example: planhat-pipelines rejections --sync daily_seats --csv > refused.csv"
+    parser.add_argument("--sync", metavar="NAME", help="of this sync only")
+    parser.add_argument("--parked", action="store_true", help="rows that wait, by what they wait for")
+    parser.add_argument(
+        "--limit", metavar="N", type=_positive, default=50, help="rows to list (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--csv", action="store_true", help="all of them as CSV, without the counts; --limit does not count"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what the ledger holds; 1 when it cannot be read."""
+    from planhat_pipelines.engine.environment import open_ledger
+    from planhat_pipelines.ledger import LedgerError
+
+    try:
+        with open_ledger(os.environ) as ledger:
+            rejected = [] if args.parked else ledger.rejections(args.sync)
+            parked = ledger.parked(args.sync) if args.parked else []
+    except LedgerError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if args.csv:
+        _write_csv(rejected or parked)
+    elif not rejected and not parked:
+        print(f"No row {'waits' if args.parked else 'is refused'}{f' in {args.sync}' if args.sync else ''}.")
+    else:
+        for line in _parked(parked, args.limit) if parked else _rejected(rejected, args.limit):
+            print(line)
+    return 0
+
+
+def _rejected(found: Sequence[Rejection], limit: int) -> Iterator[str]:
+    reasons = Counter((each.sync, each.field, each.reason) for each in found)
+    yield from columns(
+        ["rows", "sync", "field", "reason"], [(count, *reason) for reason, count in reasons.most_common()]
+    )
+    yield ""
+    rows = [
+        (
+            each.sync,
+            each.row,
+            each.key,
+            each.stage,
+            each.field,
+            each.reason,
+            _day(each.first_seen),
+            each.times,
+        )
+        for each in found[:limit]
+    ]
+    yield from columns(["sync", "row", "key", "stage", "field", "reason", "since", "times"], rows)
+    yield from _rest(len(found), limit)
+
+
+def _parked(found: Sequence[Parked], limit: int) -> Iterator[str]:
+    waiting: dict[tuple[str, str, str], list[Parked]] = {}
+    for each in found:
+        waiting.setdefault((each.model, each.id_kind, each.target), []).append(each)
+    ranked = sorted(waiting.items(), key=lambda item: -len(item[1]))
+    rows = [
+        (
+            len(rows),
+            f"{model} with the {kind} id {target}",
+            ", ".join(sorted({each.sync for each in rows})),
+            _day(min(each.since for each in rows)),
+            max(each.tries for each in rows),
+        )
+        for (model, kind, target), rows in ranked[:limit]
+    ]
+    yield f"{len(found):,} rows wait for {len(waiting):,} records that Planhat does not hold; they go when it does."
+    yield ""
+    yield from columns(["rows", "wait for", "sync", "since", "tries"], rows)
+    yield from _rest(len(ranked), limit)
+
+
+def _rest(total: int, limit: int) -> Iterator[str]:
+    if total > limit:
+        yield f"... and {total - limit:,} more: --limit {total}, or --csv for all"
+
+
+def _write_csv(found: Sequence[Rejection] | Sequence[Parked]) -> None:
+    writer = csv.writer(sys.stdout)
+    if found:
+        writer.writerow(field.name for field in fields(found[0]))
+    writer.writerows(map(astuple, found))
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("has to be 1 or more")
+    return number

@@ -1,0 +1,45 @@
+"""Rows of text as columns that fit the terminal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+
+from planhat_pipelines.spec.positions import printable
+
+_GAP = "  "
+_NARROWEST = 6
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[object]], width: int | None = None) -> Iterator[str]:
+    """Head and rows as lines; numbers stand to the right. `width` None: that of the terminal, or, where there is
+    none, as wide as the content."""
+    cells = [[_text(cell) for cell in row] for row in rows]
+    widths = [max(len(row[at]) for row in (head, *cells)) for at in range(len(head))]
+    if width is None and sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+    if width is not None:
+        _shrink(widths, width - len(_GAP) * (len(head) - 1))
+    right = [bool(rows) and all(isinstance(row[at], int | float) for row in rows) for at in range(len(head))]
+    for row in (head, *cells):
+        fitted = (_cut(text, size) for text, size in zip(row, widths, strict=True))
+        aligned = (
+            text.rjust(size) if number else text.ljust(size)
+            for text, size, number in zip(fitted, widths, right, strict=True)
+        )
+        yield _GAP.join(aligned).rstrip()
+
+
+def _shrink(widths: list[int], room: int) -> None:
+    """Take from the widest until all fit, or none can give more."""
+    while sum(widths) > room and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+
+
+def _text(cell: object) -> str:
+    return f"{cell:,}" if isinstance(cell, int | float) else printable("" if cell is None else str(cell), 500)
+
+
+def _cut(text: str, size: int) -> str:
+    return text if len(text) <= size else f"{text[: size - 1]}…"
