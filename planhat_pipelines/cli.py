@@ -10,7 +10,13 @@ from importlib import import_module, metadata
 from typing import Any
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "check": ("planhat_pipelines.commands.check", "say everything that is wrong with the syncs' YAML"),
+    "check": (
+        "planhat_pipelines.commands.check",
+        "say everything that is wrong with the syncs, here and out there",
+    ),
+    "rejections": ("planhat_pipelines.commands.rejections", "show the rows that were refused, or that wait"),
+    "demo": ("planhat_pipelines.commands.demo", "run all syncs twice in a sandbox and say what came of it"),
+    "dev": ("planhat_pipelines.commands.dev", "open Dagster's pages over the sandbox"),
     "sandbox": ("planhat_pipelines.commands.sandbox", "run a Snowflake, an S3 and a Planhat on this machine"),
 }
 """Name: (module with `add_arguments(parser)` and `run(args) -> int`, one line of help).

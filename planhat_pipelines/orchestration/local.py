@@ -22,9 +22,10 @@ class SyncJob:
     kind: str  # a model, metrics or activities
     _job: dg.JobDefinition = field(repr=False)
 
-    def run(self, instance: dg.DagsterInstance) -> str | None:
-        """Run it to its end; what went wrong, if anything did."""
-        result = self._job.execute_in_process(instance=instance, run_config=_QUIET, raise_on_error=False)
+    def run(self) -> str | None:
+        """Run it to its end as a run of the instance in DAGSTER_HOME; what went wrong, if anything did."""
+        with dg.DagsterInstance.get() as instance:
+            result = self._job.execute_in_process(instance=instance, run_config=_QUIET, raise_on_error=False)
         if result.success:
             return None
         failures = [
