@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -34,11 +33,7 @@ def run(server: SnowflakeServer, *statements: str) -> list[Any]:
         return [session.cursor().execute(statement).fetchall() for statement in statements][-1]
 
 
-def stopped(server: SnowflakeServer) -> None:
-    server.stop()
-
-
-def killed(server: SnowflakeServer) -> None:
+def kill(server: SnowflakeServer) -> None:
     assert server.process_id
     os.kill(server.process_id, signal.SIGKILL)
     server.stop()
@@ -50,10 +45,7 @@ def users_file(tmp_path: Path) -> Path:
     return tmp_path / "users.json"
 
 
-@pytest.mark.parametrize("end", [stopped, killed])
-def test_tables_tracking_and_history_survive_a_restart(
-    users_file: Path, tmp_path: Path, end: Callable[[SnowflakeServer], None]
-) -> None:
+def test_tables_tracking_and_history_survive_a_kill_and_a_stop(users_file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "account"
     first = SnowflakeServer(users_file, folder=folder).start()
     run(
@@ -64,11 +56,12 @@ def test_tables_tracking_and_history_survive_a_restart(
     )
     since = run(first, "SELECT CURRENT_TIMESTAMP()")[0][0].isoformat(sep=" ")
     before = run(first, "UPDATE CRM.PUBLIC.T SET V = 'z' WHERE K = 1", "SHOW TABLES IN SCHEMA CRM.PUBLIC")
-    end(first)
+    kill(first)
     with SnowflakeServer(users_file, folder=folder) as second:
         assert run(second, "SHOW TABLES IN SCHEMA CRM.PUBLIC") == before
         run(second, "INSERT INTO CRM.PUBLIC.T (V) VALUES ('c')", "DELETE FROM CRM.PUBLIC.T WHERE K = 2")
-        assert run(second, CHANGES.format(since=since)) == [
+    with SnowflakeServer(users_file, folder=folder) as third:
+        assert run(third, CHANGES.format(since=since)) == [
             (1, "a", "DELETE"),
             (1, "z", "INSERT"),
             (2, "b", "DELETE"),
@@ -76,19 +69,16 @@ def test_tables_tracking_and_history_survive_a_restart(
         ]
 
 
-def test_a_dropped_database_stays_dropped(users_file: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "account"
-    with SnowflakeServer(users_file, folder=folder) as server:
+def test_a_dropped_database_leaves_no_files_to_come_back_from(users_file: Path, tmp_path: Path) -> None:
+    with SnowflakeServer(users_file, folder=tmp_path / "account") as server:
         run(server, "CREATE DATABASE GONE", "CREATE TABLE GONE.PUBLIC.T (K INT) CHANGE_TRACKING = TRUE")
+        assert list((tmp_path / "account").glob("GONE*"))
         run(server, "DROP DATABASE GONE")
-    with SnowflakeServer(users_file, folder=folder) as server:
+        assert list((tmp_path / "account").glob("GONE*")) == []
         assert "GONE" not in [row[1] for row in run(server, "SHOW DATABASES")]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_the_server_within_five_seconds_even_if_sigint_was_ignored(
-    users_file: Path, number: signal.Signals
-) -> None:
+def test_an_interrupt_stops_the_server_within_five_seconds_even_if_it_was_ignored(users_file: Path) -> None:
     command = [sys.executable, "-m", "planhat_pipelines.sandbox.snowflake", "--users", str(users_file)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -96,10 +86,8 @@ def test_a_signal_stops_the_server_within_five_seconds_even_if_sigint_was_ignore
     try:
         assert process.stdout
         assert process.stdout.readline()
-        process.send_signal(number)
-        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
         assert process.wait(5) == 0
-        assert time.monotonic() - started < 5
     finally:
         process.kill()
         process.wait(5)
