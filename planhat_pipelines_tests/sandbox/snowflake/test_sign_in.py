@@ -5,16 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+import requests
 import snowflake.connector
 from snowflake.connector.errors import DatabaseError
 
-from planhat_pipelines.sandbox.snowflake import SnowflakeServer, create_key_pair, create_user, write_users
+from planhat_pipelines.sandbox.snowflake import (
+    KeyPair,
+    SnowflakeServer,
+    create_key_pair,
+    create_user,
+    write_users,
+)
+from planhat_pipelines.sandbox.snowflake.sign_in import fingerprint
 
 PAIR, STRANGER = create_key_pair(), create_key_pair()
 PAT = "PROGRAMMATIC_ACCESS_TOKEN"
@@ -94,28 +101,26 @@ def test_a_wrong_secret_is_refused_with_snowflakes_code(
     assert refusal(server, **secret) == (errno, sqlstate)
 
 
-def test_a_token_of_the_right_issuer_signed_by_another_key_is_refused(
-    server: SnowflakeServer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("signer", "age", "code"),
+    [(PAIR, 0, None), (STRANGER, 0, "390144"), (PAIR, 3600, "394301")],
+    ids=["right", "signed by another key", "expired"],
+)
+def test_a_forged_or_expired_token_of_the_right_issuer_is_refused(
+    server: SnowflakeServer, signer: KeyPair, age: int, code: str | None
 ) -> None:
-    from snowflake.connector.auth import AuthByKeyPair
-
-    true_fingerprint = AuthByKeyPair.calculate_public_key_fingerprint
-    own = true_fingerprint(_loaded(PAIR.private_der))
-    monkeypatch.setattr(AuthByKeyPair, "calculate_public_key_fingerprint", staticmethod(lambda _: own))
-    assert refusal(server, private_key=STRANGER.private_der) == (390144, "28000")
-
-
-def test_an_expired_token_is_refused_as_expired(
-    server: SnowflakeServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    true_encode = jwt.encode
-
-    def encode_as_of_an_hour_ago(payload: dict[str, Any], *arguments: Any, **more: Any) -> Any:
-        hour = timedelta(hours=1)
-        return true_encode(payload | {key: payload[key] - hour for key in ("iat", "exp")}, *arguments, **more)
-
-    monkeypatch.setattr(jwt, "encode", encode_as_of_an_hour_ago)
-    assert refusal(server, private_key=PAIR.private_der) == (394301, "28000")
+    now = int(time.time()) - age
+    claims = {
+        "iss": f"LOCAL.LOADER.{fingerprint(PAIR.public_pem)}",
+        "sub": "LOCAL.LOADER",
+        "iat": now,
+        "exp": now + 60,
+    }
+    token = jwt.encode(claims, signer.private_pem, algorithm="RS256")
+    login = {"LOGIN_NAME": "LOADER", "AUTHENTICATOR": "SNOWFLAKE_JWT", "TOKEN": token}
+    url = f"http://{server.host}:{server.port}/session/v1/login-request"
+    answer = requests.post(url, json={"data": login}, timeout=10).json()
+    assert (answer["success"], answer["code"]) == (code is None, code)
 
 
 def test_rotated_secrets_count_from_the_next_sign_in(server: SnowflakeServer, users_file: Path) -> None:
@@ -139,9 +144,3 @@ def test_a_database_that_does_not_exist_is_not_made(server: SnowflakeServer) -> 
         assert session.cursor().execute("SHOW DATABASES LIKE 'TYPO'").fetchall() == []
     missing = {"database": "TYPO", "validate_default_parameters": True}
     assert refusal(server, password="correct horse", **missing) == (390201, "08001")
-
-
-def _loaded(der: bytes) -> Any:
-    from cryptography.hazmat.primitives.serialization import load_der_private_key
-
-    return load_der_private_key(der, None)
