@@ -235,12 +235,14 @@ def picture(place: Place) -> Any:
     return place.cursor(), place.ledger.open_window("seats"), batches, place.ledger.parked(), place.points()
 
 
-def endusers(place: Place, *externals: str) -> None:
+def endusers(place: Place, *externals: str) -> str:
+    """Some of one company; gives its `_id`."""
     (company,) = place.companies("c-1")
     people = (
         {"externalId": each, "companyId": company, "email": f"{each}@example.com"} for each in externals
     )
     place.put("endusers", *people)
+    return company
 
 
 def activities(rows: list[tuple[Any, ...]]) -> Counter[tuple[str, str]]:
