@@ -13,7 +13,7 @@ from typing import Any, Literal
 from planhat_pipelines.files.client import S3Client
 from planhat_pipelines.files.errors import Changed, Damaged, FilesError, NotThere, WrongRegion
 from planhat_pipelines.files.names import shown
-from planhat_pipelines.files.probe import Guarantees, guarantees_of
+from planhat_pipelines.files.probe import SCRATCH, Guarantees, guarantees_of
 from planhat_pipelines.files.spool import Spool
 
 LARGE = 8 * 1024 * 1024  # bytes; above it a copy or an upload goes in parts
@@ -49,8 +49,8 @@ class Page:
 class Bucket:
     """The calls raise the errors of errors.py; `NotThere` and `Changed` where they say so."""
 
-    def __init__(self, client: S3Client, name: str) -> None:
-        self.client, self.name = client, name
+    def __init__(self, client: S3Client, name: str, scratch: str = SCRATCH) -> None:
+        self.client, self.name, self.scratch = client, name, scratch
 
     @property
     def guarantees(self) -> Guarantees:

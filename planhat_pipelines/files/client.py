@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from planhat_pipelines.files.account import S3Account
 from planhat_pipelines.files.errors import STALE, code_of, translated
@@ -73,5 +73,8 @@ class S3Client:
         endpoint = account.endpoint_url if service == "s3" else None
         if service == "s3" and not account.is_aws:  # other stores rarely have a host name for each bucket
             options |= {"s3": {"addressing_style": "path"}, "request_checksum_calculation": "when_required"}
-        connect: Any = boto3.Session(botocore_session=session).client
-        return connect(service, region_name=account.region, endpoint_url=endpoint, config=Config(**options))
+        return (
+            cast("Any", boto3)
+            .Session(botocore_session=session)
+            .client(service, region_name=account.region, endpoint_url=endpoint, config=Config(**options))
+        )

@@ -54,16 +54,23 @@ class HeldCredentials(Credentials):
             stamp = self._stamp()
             if self._current is None or stamp != self._seen:
                 self._current, self._seen = self._read(), stamp
-            self._given = self._current.get_frozen_credentials()
-            return self._given
+            return self._give(self._current)
 
     def reread(self) -> bool:
         """Read again now; true when something else came, so that a second try makes sense."""
         with self._lock:
             before = self._given
             self._current, self._seen = self._read(), self._stamp()
-            self._given = self._current.get_frozen_credentials()
-            return self._given != before
+            return self._give(self._current) != before
+
+    def _give(self, current: Credentials) -> ReadOnlyCredentials:
+        try:
+            self._given = current.get_frozen_credentials()
+        except RuntimeError:  # botocore's word for fresh keys that have ended already
+            raise SignInError(
+                "The role's keys had ended when they came. Set this machine's clock (NTP)."
+            ) from None
+        return self._given
 
 
 class HeldProvider(CredentialProvider):
@@ -162,7 +169,7 @@ def _managed(name: str, region: str) -> str:
 
 
 def _chain(profile: str | None) -> Credentials:
-    found: Credentials | None = Session(profile=profile).get_credentials()
+    found: Credentials | None = cast("Any", Session(profile=profile)).get_credentials()
     if found is None:
         raise NoCredentialsError
     return found

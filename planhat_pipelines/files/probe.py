@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from planhat_pipelines.files.bucket import Bucket
 
 SCRATCH = "processed/.probe/"
-"""Where a probe writes; a place that a sync may write to anyway."""
+"""Where a probe writes when nothing else is said; a place that a sync may write to anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ def guarantees_of(bucket: Bucket) -> Guarantees:
         return _known[endpoint]
 
 
-def probe(bucket: Bucket, scratch: str = SCRATCH) -> Guarantees:
+def probe(bucket: Bucket) -> Guarantees:
     """Try each condition on a scratch object. What can't be tried counts as not promised."""
-    key, copy = (f"{scratch}{secrets.token_hex(8)}{end}" for end in ("", ".copy"))
+    key, copy = (f"{bucket.scratch}{secrets.token_hex(8)}{end}" for end in ("", ".copy"))
     at = {"Bucket": bucket.name, "Key": key}
     stale = '"00000000000000000000000000000000"'
 
