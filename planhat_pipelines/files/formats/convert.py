@@ -21,9 +21,9 @@ def convert(path: Path, folder: Path, options: FileOptions, limits: Limits) -> d
     pieces = Pieces(folder)
     found: dict[str, Any]
     if kind := binary_format(plain, options):
-        from planhat_pipelines.files.formats.sheets import read_sheets
+        from planhat_pipelines.files.formats.sheets import read_workbook
 
-        found = {"format": kind} | read_sheets(plain, kind, pieces, options, limits)
+        found = {"format": kind} | read_workbook(plain, kind, pieces, options, limits)
     else:
         text = as_text(plain, folder, options.encoding, limits)
         kind = text_format(text, options, limits)

@@ -164,7 +164,8 @@ class _Lines:
 
     def _pass_on(self, row: Any, line: int) -> None:
         cells = next(csv.reader([row.text], **self._dialect))
-        self._pieces.refuse(line, wrong_width(row.actual_columns, self._width), cells)
+        if any(cells):
+            self._pieces.refuse(line, wrong_width(row.actual_columns, self._width), cells)
 
 
 def _line_breaks(frame: pl.DataFrame) -> pl.Series:

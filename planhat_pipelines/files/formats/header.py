@@ -36,14 +36,16 @@ class Header:
 
 
 def find_header(sample: Sequence[Row], header_row: int | None, most: int, unit: str) -> Header:
-    """The header of a table, of which `sample` holds the first rows that are not blank.
+    """The header of a table, of which `sample` holds the first rows that are not blank, from `header_row` on.
 
-    Without `header_row` it is the first row that fills more than half the width of what follows; rows above it
+    Without a declared one it is the first row that fills more than half the width of what follows; rows above it
     are titles. Raises Unreadable when that row does not look like names, or names are missing or doubled.
     """
+    if header_row and (not sample or sample[0][0] != header_row):
+        raise Unreadable(f"header_row is {header_row}, but that {unit} is blank or not there")
     if not sample:
         raise Unreadable("the file holds no rows")
-    index = _declared(sample, header_row, unit) if header_row else title_rows(sample)
+    index = 0 if header_row else title_rows(sample)
     line, cells = sample[index]
     where = f"{unit} {line:,}"
     names = [" ".join((cell or "").split()) for cell in cells]
@@ -76,13 +78,6 @@ def title_rows(sample: Sequence[Row]) -> int:
         if not after or 2 * filled(cells) > median_high(filled(below) for _, below in after):
             return index
     return 0
-
-
-def _declared(sample: Sequence[Row], header_row: int, unit: str) -> int:
-    for index, (line, _) in enumerate(sample):
-        if line == header_row:
-            return index
-    raise Unreadable(f"header_row is {header_row}, but {unit} {header_row} is blank, not there or far down")
 
 
 def _named(names: Sequence[str], after: Sequence[Row]) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -12,9 +12,16 @@ from planhat_pipelines.files.formats.model import Limits, Unreadable
 from planhat_pipelines.files.formats.text import Text
 from planhat_pipelines.files.formats.unpack import CHUNK
 
-Object = dict[str, msgspec.Raw]
+Object = dict[str, Any]
 
-decode_object = msgspec.json.Decoder(Object).decode
+
+class Number(str):
+    """A number with a point or exponent, as it is written."""
+
+    __slots__ = ()
+
+
+decode_object = msgspec.json.Decoder(Object, float_hook=Number).decode
 _LIKELY_END = re.compile(rb"\}\s*[,\]]")
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+'
 _MARKS = re.compile(
@@ -167,10 +174,12 @@ class _Stream:
 
 
 def decoded(raw: bytes, where: str) -> Object:
-    """One object, its values still as text; Unreadable when it is not sound JSON, or not an object."""
+    """One object; Unreadable when it is not sound JSON, or not an object."""
     try:
         return decode_object(raw)
-    except msgspec.ValidationError:
+    except msgspec.ValidationError as error:
+        if "out of range" in str(error):
+            raise too_long(where) from None
         raise Unreadable("it is not an object", where=where, cure="Send one object a row") from None
     except RecursionError:
         raise Unreadable("its values are nested too deeply", where=where) from None
@@ -181,6 +190,11 @@ def decoded(raw: bytes, where: str) -> Object:
 def too_deep(limits: Limits, where: str) -> Unreadable:
     """The refusal of values nested beyond the bound."""
     return Unreadable(f"its values are nested more than {limits.depth} deep", where=where)
+
+
+def too_long(where: str) -> Unreadable:
+    """The refusal of a number with absurdly many digits."""
+    return Unreadable("it holds a number with too many digits", where=where, cure="Send it as text")
 
 
 def _why(raw: bytes, error: msgspec.DecodeError) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -39,7 +39,6 @@ class Limits:
     line_bytes: int = 8 * MB  # a line of text, or one object of JSON
     field_bytes: int = 1 * MB
     columns: int = 1_000
-    cells: int = 50_000_000  # of a sheet, counted as the rectangle they span
     depth: int = 64
     digits: int = 400
     memory_bytes: int = 3_000 * MB  # address space, of which Python and the parsers take 800 MB
@@ -56,6 +55,8 @@ class Reading:
     holds nothing.
     refused: how many rows could not be read; `refused_pieces` are Parquet files of "__line", "reason" and "cells"
     (a list of text, as found).
+    numeric: columns of a workbook that hold numbers or dates, so that zeros in front are gone unless the cells'
+    format shows them: worth a look when one of them is a key.
     """
 
     format: Format
@@ -68,7 +69,8 @@ class Reading:
     delimiter: str | None = None
     sheet: str | None = None
     header_row: int | None = None
-    warnings: tuple[str, ...] = field(default=())
+    numeric: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Unreadable(Exception):

@@ -46,7 +46,8 @@ def read(
         raise Unreadable(**found["unreadable"])
     for name in ("pieces", "refused_pieces"):
         found[name] = tuple(folder / piece for piece in found[name])
-    found |= {"columns": tuple(found["columns"]), "warnings": tuple(found.get("warnings", ()))}
+    for name in ("columns", "numeric", "warnings"):
+        found[name] = tuple(found.get(name, ()))
     return Reading(**found)
 
 

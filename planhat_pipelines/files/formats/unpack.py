@@ -12,7 +12,7 @@ from planhat_pipelines.files.formats.model import Limits, Unreadable
 
 GZIP, ZIP, EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
 CHUNK = 1 << 20
-_BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
+BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
 
 
 def unpacked(path: Path, folder: Path, limits: Limits) -> Path:
@@ -69,7 +69,7 @@ def _written(source: gzip.GzipFile | IO[bytes], target: Path, limits: Limits) ->
                         cure="Split it into smaller files",
                     )
                 file.write(chunk)
-        except (*_BROKEN, NotImplementedError):
+        except (*BROKEN, NotImplementedError):
             raise Unreadable(
                 f"the file is damaged: it stops unpacking after {written:,} bytes",
                 cure="Send it again; it may be cut off",

@@ -1,0 +1,122 @@
+"""The values of one JSON object as text, and what a decoder would let pass without a word."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from planhat_pipelines.files.formats.json_split import Number, Object, too_deep, too_long
+from planhat_pipelines.files.formats.model import Limits, Unreadable
+
+Texted = dict[str, str | None]
+
+_decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_NOTHING = type(None)
+
+
+class Texts:
+    """Objects to rows of text, within limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._sound: set[tuple[int, int]] = set()
+
+    def of(self, raw: bytes, found: Object, where: str) -> Texted:
+        """Strings decoded, null as None, all else as it is written: 1.10, true, {"a": 1}.
+
+        raw: the object as it is written. Raises Unreadable for a key that comes twice, which is lost in `found`.
+        """
+        kinds: list[type] = [type(value) for value in found.values()]
+        strings = kinds.count(str)
+        nested = dict in kinds or list in kinds
+        if nested or b"\\" in raw:
+            exact = self._raw(raw, where)
+            if b"\\u0000" in raw:
+                _refuse_nul(found, where)
+            if nested:
+                found |= {key: self._nested(bytes(exact[key]), 1, where) for key in _nested_keys(found)}
+        elif raw.count(b'"') != 2 * (
+            len(found) + strings
+        ):  # without escapes and nesting, each has two quotes
+            raise _twice(raw, where)
+        if strings + kinds.count(_NOTHING) < len(kinds):
+            for key, value in found.items():
+                if type(value) is not str and value is not None:
+                    found[key] = self._written(value, where)
+        if len(raw) > self._limits.field_bytes:
+            self._bound(found, where)
+        return found
+
+    def _written(self, value: bool | int | Number, where: str) -> str:
+        if value is True:
+            return "true"
+        if value is False:
+            return "false"
+        text = str(value)
+        if len(text) > self._limits.digits:
+            raise too_long(where)
+        return text
+
+    def _raw(self, raw: bytes, where: str) -> dict[str, msgspec.Raw]:
+        """The values as they are written; Unreadable when a key comes twice.
+
+        The decoder keeps the last of two equal keys, which shows: bytes are unaccounted for. What is neither key
+        nor value is punctuation. Its length is right when it is the least possible, or is one that a slower look
+        has found right for another object with as many keys.
+        """
+        found = _decode_raw(raw)
+        rest = len(raw) - sum(len(value) + len(key.encode()) for key, value in found.items())
+        if rest != 1 + 4 * len(found) and (len(found), rest) not in self._sound:
+            if len(_keys_of(raw)) != len(found):
+                raise _twice(raw, where)
+            self._sound.add((len(found), rest))
+        return found
+
+    def _nested(self, raw: bytes, depth: int, where: str) -> str:
+        """A nested value as it is written, when no later reader of it will stumble."""
+        if depth > self._limits.depth:
+            raise too_deep(self._limits, where)
+        values: Any = ()
+        if raw.startswith(b"{"):
+            values = self._raw(raw, where).values()
+        elif raw.startswith(b"["):
+            values = _decode_array(raw)
+        elif not raw.startswith(b'"') and len(raw) > self._limits.digits:
+            raise too_long(where)
+        for value in values:
+            self._nested(bytes(value), depth + 1, where)
+        return raw.decode()
+
+    def _bound(self, found: Object, where: str) -> None:
+        for key, value in found.items():
+            if value and len(value.encode()) > self._limits.field_bytes:
+                raise Unreadable(f"{key!r} is longer than {self._limits.field_bytes:,} bytes", where=where)
+
+
+def _nested_keys(found: Object) -> list[str]:
+    return [key for key, value in found.items() if type(value) is dict or type(value) is list]
+
+
+def _refuse_nul(found: Object, where: str) -> None:
+    for key, value in found.items():
+        if type(value) is str and "\0" in value:
+            raise Unreadable(f"{key!r} holds a NUL character", where=where, cure="Leave it out")
+
+
+def _twice(raw: bytes, where: str) -> Unreadable:
+    key = next(key for key, times in Counter(_keys_of(raw)).items() if times > 1)
+    return Unreadable(f"it holds the key {key!r} twice", where=where, cure="Give each key once")
+
+
+def _keys_of(raw: bytes) -> list[str]:
+    """The keys of an object as often as they are written."""
+    keys: list[str] = json.loads(raw, object_pairs_hook=_first, parse_int=len, parse_float=len)
+    return keys
+
+
+def _first(pairs: list[tuple[str, object]]) -> list[str]:
+    return [key for key, _ in pairs]
