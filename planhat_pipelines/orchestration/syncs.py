@@ -118,7 +118,7 @@ class SnowflakeSync:
             planhat.client(book) as client,
         ):
             try:
-                report = ready(session, client, book).run(context.run_id, context.log.info)
+                report = ready(session, client, book).run(context.run.run_id, context.log.info)
             except _UNFIT as error:
                 yield self._check("source_as_mapped", False, dg.AssetCheckSeverity.ERROR, problem=str(error))
                 raise
