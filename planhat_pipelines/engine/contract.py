@@ -62,13 +62,15 @@ class Missing:
     type: str
 
 
-def compiled(spec: RecordsSpec, custom_fields: Sequence[CustomField]) -> list[FieldMapping]:
-    """The spec's fields with the types Planhat wants. Raises MappingError with everything that does not fit."""
+def compiled(
+    sync: str, model: Model, fields: Sequence[FieldMap], custom_fields: Sequence[CustomField]
+) -> list[FieldMapping]:
+    """The fields with the types Planhat wants. Raises MappingError with everything that does not fit."""
     defined = {each.name: each for each in custom_fields}
-    problems = [problem for each in spec.fields for problem in _problems(each, spec.planhat_model, defined)]
+    problems = [problem for each in fields for problem in _problems(each, model, defined)]
     if problems:
-        raise MappingError(f"{spec.name}: the mapping does not fit the tenant: " + "; ".join(problems))
-    return [_mapping(each, spec.planhat_model, defined) for each in spec.fields]
+        raise MappingError(f"{sync}: the mapping does not fit the tenant: " + "; ".join(problems))
+    return [_mapping(each, model, defined) for each in fields]
 
 
 def missing(spec: RecordsSpec, custom_fields: Sequence[CustomField]) -> list[Missing]:

@@ -19,6 +19,7 @@ from planhat_pipelines.planhat.lookups import custom_fields
 from planhat_pipelines.snowflake.records import RecordsTable
 from planhat_pipelines.snowflake.tables import Table
 from planhat_pipelines.spec.base import table_parts
+from planhat_pipelines.spec.files import FileRecords
 from planhat_pipelines.spec.records import RecordsSpec, archive_field
 
 if TYPE_CHECKING:
@@ -60,16 +61,8 @@ def records_sync(
 ) -> Sync:
     """The spec as a sync over open connections; `full` reads the whole table. Raises MappingError when the mapping does
     not fit the tenant."""
-    fields = compiled(spec, custom_fields(planhat, spec.planhat_model))
     archive = archive_field(spec.planhat_model) if spec.on_delete == "archive" else None
-    if archive:
-        fields.append(FieldMapping(archive, custom=False, kind="boolean", constant=False))
-    mapping = RecordsMapping(
-        spec.planhat_model,
-        spec.key.field,
-        fields,
-        Cell(spec.company.column, spec.company.path) if spec.company else None,
-    )
+    mapping = records_mapping(spec.name, spec, planhat, archive)
     destination = RecordsDestination(
         spec.name,
         planhat,
@@ -82,14 +75,27 @@ def records_sync(
     return Sync(spec.name, records_source(spec, session, log, full=full), destination, ledger)
 
 
-def mapped_columns(spec: RecordsSpec) -> list[str]:
+def records_mapping(
+    sync: str, spec: RecordsSpec | FileRecords, planhat: Planhat, archive: str | None = None
+) -> RecordsMapping:
+    """The mapping, held against the tenant's custom fields. With `archive`, every record that is sent is not archived.
+    Raises MappingError."""
+    model = spec.planhat_model
+    fields = compiled(sync, model, spec.fields, custom_fields(planhat, model))
+    if archive:
+        fields.append(FieldMapping(archive, custom=False, kind="boolean", constant=False))
+    company = Cell(spec.company.column, spec.company.path) if spec.company else None
+    return RecordsMapping(model, spec.key.field, fields, company)
+
+
+def mapped_columns(spec: RecordsSpec | FileRecords) -> list[str]:
     """The columns that the mapping reads."""
     named = [each.column for each in spec.fields if each.column]
     computed = [name for each in spec.fields if each.expression for name in _inputs(each.expression)]
     return [*([spec.company.column] if spec.company else []), *named, *computed]
 
 
-def records_lines(spec: RecordsSpec) -> list[Line]:
+def records_lines(spec: RecordsSpec | FileRecords) -> list[Line]:
     """Which Planhat field comes from which column, in the order people read it."""
     lines = [Line(spec.key.field, [spec.key.column], "key")]
     if spec.company:

@@ -78,7 +78,8 @@ class Delivery:
             raise
         else:
             self._unclear = 0
-            self.settle(batch, receipt, unpark=parcel.rows.to_list() if unpark else ())
+            places = parcel.rows if parcel.places is None else parcel.places
+            self.settle(batch, receipt, unpark=places.to_list() if unpark else ())
 
     def intent(self, parcel: Parcel, window: int | None) -> Intent:
         """What the ledger writes down of a parcel before it is sent."""

@@ -17,6 +17,8 @@ import polars as pl
 from planhat_pipelines.engine.deliver import Delivery, rejections
 from planhat_pipelines.engine.protocols import Refusal, Source
 from planhat_pipelines.ledger import Batch, Ledger
+from planhat_pipelines.mapping.aggregate import WEIGHT
+from planhat_pipelines.mapping.columns import ROW
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,13 @@ class Doubts:
         self.delivery.report.count({"held": held})
 
     def _again(self, batch: Batch) -> None:
-        for rows in self.source.rows(batch.rows):
-            for parcel in self.delivery.destination.parcels(self.delivery.destination.map(rows).ready):
-                self.delivery.send(parcel, window=batch.window, unpark=True)
+        for parcel in self.delivery.destination.parcels(self._ready(batch)):
+            self.delivery.send(parcel, window=batch.window, unpark=True)
 
     def _ask(self, batch: Batch, *, earlier_run: bool) -> None:
         report, claim = self.delivery.report, self.delivery.claim
         self._wait_until_shown(batch.intended_at if earlier_run else datetime.now(UTC))
-        ready = self.delivery.destination.map(self._rows(batch)).ready
+        ready = self._ready(batch)
         earlier = self.ledger.fingerprints(
             batch.dimensions, batch.first_day or 0, batch.last_day or 0, excluding=[batch.id]
         )
@@ -83,8 +84,8 @@ class Doubts:
             for row in found.unknown
         ]
         missing = found.missing
-        still_to_send = len(missing.rows) if missing else 0
-        arrived = len(batch.rows) - still_to_send - len(refusals)
+        still_to_send = _weight(ready, missing.rows) if missing else 0
+        arrived = _weight(ready, pl.Series(batch.rows, dtype=pl.String)) - still_to_send - len(refusals)
         settled = {"submitted": arrived, "refused": len(refusals)}
         if earlier_run:
             report.recovered += arrived if batch.window is None else 0  # else counted when the window is read
@@ -110,7 +111,18 @@ class Doubts:
             )
             self.sleep(left)
 
-    def _rows(self, batch: Batch) -> pl.DataFrame:
-        frames = list(self.source.rows(batch.rows))
+    def _ready(self, batch: Batch) -> pl.DataFrame:
+        """The batch's rows, read and mapped again as they are now."""
+        destination = self.delivery.destination
+        mapped = (destination.map(rows) for rows in self.source.rows(batch.rows))
+        frames = [each.ready for each in destination.gate(mapped)]
         filled = [frame for frame in frames if frame.height]  # an empty frame does not know its types
-        return pl.concat(filled or frames[:1], how="vertical_relaxed")
+        ready = pl.concat(filled or frames[:1], how="vertical_relaxed")
+        return ready.filter(pl.col(ROW).is_in(batch.rows))
+
+
+def _weight(ready: pl.DataFrame, rows: pl.Series) -> int:
+    """How many rows of the source these rows stand for."""
+    if WEIGHT not in ready.columns:
+        return len(rows)
+    return int(ready.filter(pl.col(ROW).is_in(rows.implode()))[WEIGHT].sum())

@@ -4,24 +4,44 @@ Snowflake   SNOWFLAKE_ACCOUNT, SNOWFLAKE_USER and one way in: SNOWFLAKE_PRIVATE_
             SNOWFLAKE_PRIVATE_KEY_PASSPHRASE), SNOWFLAKE_TOKEN (with SNOWFLAKE_TOKEN_KIND, oauth or programmatic) or
             SNOWFLAKE_PASSWORD; SNOWFLAKE_ROLE, _WAREHOUSE, _DATABASE, _SCHEMA, _QUERY_TAG, _LOGIN_TIMEOUT,
             _NETWORK_TIMEOUT, _STATEMENT_TIMEOUT (seconds), _HOST, _PORT, _PROTOCOL.
+S3          AWS_REGION and at most one way in: AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN),
+            AWS_PROFILE, S3_SECRET_FILE, S3_SECRET_COMMAND or S3_SECRET_NAME; none means the machine's own credentials.
+            S3_ROLE_ARN with S3_EXTERNAL_ID; AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_STS for other stores.
 Planhat     PLANHAT_TOKEN, PLANHAT_TENANT, PLANHAT_API_URL, PLANHAT_ANALYTICS_URL.
 Ledger      PLANHAT_LEDGER_URL; without it a SQLite file in the home folder.
+Spool       PLANHAT_SPOOL_FOLDER, where the drop that is worked on lies; without it a folder in the home folder.
 Doubt       PLANHAT_READ_BACK_SECONDS: how long Planhat may take to show a metric point it took (assumption: 120).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from planhat_pipelines.files.account import S3Account
 from planhat_pipelines.ledger import Ledger
 from planhat_pipelines.ledger.budget import Budget
 from planhat_pipelines.planhat.account import Account
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.snowflake.account import SnowflakeAccount
 
+_S3 = {
+    "region": "AWS_REGION",
+    "access_key_id": "AWS_ACCESS_KEY_ID",
+    "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "session_token": "AWS_SESSION_TOKEN",
+    "profile": "AWS_PROFILE",
+    "secret_file": "S3_SECRET_FILE",
+    "secret_command": "S3_SECRET_COMMAND",
+    "secret_name": "S3_SECRET_NAME",
+    "role_arn": "S3_ROLE_ARN",
+    "external_id": "S3_EXTERNAL_ID",
+    "endpoint_url": "AWS_ENDPOINT_URL_S3",
+    "sts_endpoint_url": "AWS_ENDPOINT_URL_STS",
+}
 _NUMBERS = {"port", "login_timeout", "network_timeout", "statement_timeout"}
 
 
@@ -44,6 +64,28 @@ def snowflake_account(environment: Mapping[str, str], **given: Any) -> Snowflake
                 f"SNOWFLAKE_{needed.upper()} is not set: it says which Snowflake {needed} to use."
             )
     return SnowflakeAccount(**values)
+
+
+def s3_account(environment: Mapping[str, str], **given: Any) -> S3Account:
+    """The S3 account of the environment; what is given goes first. Raises NotConfigured."""
+    values = dict(given)
+    for field, variable in _S3.items():
+        if field not in values and environment.get(variable):
+            values[field] = environment[variable]
+    if isinstance(command := values.get("secret_command"), str):
+        values["secret_command"] = tuple(shlex.split(command))
+    if "region" not in values:
+        raise NotConfigured(
+            "AWS_REGION is not set: it says in which region the bucket is, for instance eu-north-1."
+        )
+    return S3Account(**values)
+
+
+def spool_folder(environment: Mapping[str, str]) -> Path:
+    """Where drops lie while they are worked on."""
+    if folder := environment.get("PLANHAT_SPOOL_FOLDER"):
+        return Path(folder).expanduser()
+    return Path.home() / ".planhat_pipelines" / "spool"
 
 
 def planhat_account(environment: Mapping[str, str], **given: Any) -> Account:

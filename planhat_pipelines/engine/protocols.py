@@ -53,9 +53,34 @@ class Increment(Protocol):
         ...
 
 
+class DropIncrement(Increment, Protocol):
+    """A window that is one drop: it has rows that could not even be read, and it is moved away at the end."""
+
+    def unread(self) -> Iterator[pl.DataFrame]:
+        """Rows that could not be read: ROW, `key`, `field`, `reason`."""
+        ...
+
+    def duplicates(self) -> int:
+        """How many rows were left out because a later row of the drop has their key."""
+        ...
+
+    def answered(self, counts: JsonObject) -> JsonObject:
+        """All rows have their verdict, which are counted here. Returns the drop as it is to be written down together
+        with the end of the window."""
+        ...
+
+    def closed(self) -> None:
+        """The window is closed: move the drop away."""
+        ...
+
+
 class Source(Protocol):
     """Where the rows of one sync come from. Its errors say what could not be read; it never returns an empty
     increment for a source that it could not read."""
+
+    def claimed(self, claim: Any) -> None:
+        """The run has the claim of the sync; for sources that write down themselves what they take."""
+        ...
 
     def changed(self, cursor: JsonObject | None) -> bool:
         """Whether there may be something after `cursor`; cheap enough to ask every few minutes."""
@@ -78,12 +103,15 @@ class Source(Protocol):
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """The items of one request, and what the ledger writes down of them before it is sent. `frame`: the items
-    themselves, where the destination answers for each of them."""
+    themselves, where the destination answers for each of them. `places`: the source's names of the rows, where they
+    are not `rows`. `weight`: how many rows of the source it stands for, where that is not the number of `rows`."""
 
     body: bytes
     items: int
     rows: pl.Series
     frame: pl.DataFrame | None = None
+    places: pl.Series | None = None
+    weight: int | None = None
     points: NDArray[np.uint64] | None = None
     dimensions: tuple[str, ...] = ()
     first_day: int | None = None
@@ -162,8 +190,19 @@ class Destination(ABC):
         that other batches brought there; `ready`: the batch's rows, read and mapped again."""
         raise TypeError(f"Planhat cannot be asked for {self.purpose}")
 
-    def gate(self, mapped: Iterator[Mapped], *, whole: bool) -> Iterator[Mapped]:
-        """Everything of one window on its way out; may hold it back until all is known, and may raise."""
+    def gate(
+        self,
+        mapped: Iterator[Mapped],
+        *,
+        whole: bool = False,
+        answered: pl.DataFrame | None = None,
+        parked: bool = False,
+    ) -> Iterator[Mapped]:
+        """Everything of one window on its way out; may hold it back until all is known, and may raise.
+
+        whole: the window is the whole source. answered: ROW of what an earlier run settled of it. parked: the rows
+        are no window, but waited for their target.
+        """
         return mapped
 
     def gone(self, *, whole: bool) -> Iterator[Mapped]:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import polars as pl
 
 from planhat_pipelines.engine.deliver import Delivery, rejections
 from planhat_pipelines.engine.doubt import Doubts
-from planhat_pipelines.engine.protocols import Brake, Destination, Increment, Refusal, Source
+from planhat_pipelines.engine.protocols import (
+    Brake,
+    Destination,
+    DropIncrement,
+    Increment,
+    JsonObject,
+    Refusal,
+    Source,
+)
 from planhat_pipelines.engine.report import Report
 from planhat_pipelines.ledger import Claim, Ledger, Window
 from planhat_pipelines.mapping.columns import ROW
@@ -35,6 +44,7 @@ class Sync:
         """
         report = Report(self.name, run)
         with self.ledger.claim(self.name, run) as claim:
+            self.source.claimed(claim)
             try:
                 self._work(claim, report, log)
                 report.balance()
@@ -68,10 +78,13 @@ class Sync:
         report.cursor_to = cursor.value
 
     def _take(self, window: Window, increment: Increment, delivery: Delivery, *, resumed: bool) -> None:
+        before = delivery.report.counts
         answered = self._answered(window) if resumed else None
         mapped = self._mapped(increment, answered, delivery.report)
         try:
-            for each in self.destination.gate(mapped, whole=increment.whole):
+            for each in self.destination.gate(mapped, whole=increment.whole, answered=answered):
+                delivery.report.recovered += each.recovered
+                delivery.report.rows_read -= each.recovered
                 # Only rows of a resumed window can be parked already, by the run that began it.
                 delivery.deliver(each, window=window.id, unpark=resumed)
         except Brake:
@@ -80,9 +93,23 @@ class Sync:
         for each in self.destination.gone(whole=increment.whole):
             delivery.report.rows_read += each.ready.height if increment.whole else 0
             delivery.deliver(each, window=window.id)
+        drop = self._end_of_drop(increment, delivery, before) if _is_drop(increment) else None
         delivery.report.balance()
-        delivery.claim.commit(window, increment.cursor())
+        delivery.claim.commit(window, increment.cursor(), drop=drop)
         self.destination.committed(delivery.claim)
+        if _is_drop(increment):
+            increment.closed()
+
+    def _end_of_drop(
+        self, increment: DropIncrement, delivery: Delivery, before: Mapping[str, int]
+    ) -> JsonObject:
+        report = delivery.report
+        for rows in increment.unread():
+            report.rows_read += rows.height
+            delivery.deliver(Mapped.refusing(rows), window=None)
+        report.rows_read += increment.duplicates()
+        report.count({"duplicate": increment.duplicates()})
+        return increment.answered({name: count - before[name] for name, count in report.counts.items()})
 
     def _mapped(
         self, increment: Increment, answered: pl.DataFrame | None, report: Report
@@ -107,10 +134,15 @@ class Sync:
         due = [each.row for each in parked if each.target in known]
         delivery.claim.tried([each.row for each in parked if each.target not in known])
         gone = set(due)
-        for rows in self.source.rows(due):
-            gone -= set(rows[ROW])
-            delivery.report.rows_read += rows.height
-            delivery.deliver(self.destination.map(rows), window=None, unpark=True)
+
+        def mapped() -> Iterator[Mapped]:
+            for rows in self.source.rows(due):
+                gone.difference_update(rows[ROW])
+                delivery.report.rows_read += rows.height
+                yield self.destination.map(rows)
+
+        for each in self.destination.gate(mapped(), parked=True):
+            delivery.deliver(each, window=None, unpark=True)
         self._let_go(sorted(gone), delivery)
 
     def _let_go(self, gone: Iterable[str], delivery: Delivery) -> None:
@@ -123,3 +155,7 @@ class Sync:
         delivery.report.refuse(refusals)
         delivery.claim.reject(rejections(refusals))
         delivery.claim.unpark([refusal.row for refusal in refusals])
+
+
+def _is_drop(increment: Increment) -> TypeGuard[DropIncrement]:
+    return hasattr(increment, "closed")

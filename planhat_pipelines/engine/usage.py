@@ -53,10 +53,10 @@ def _destination(spec: UsageSpec, planhat: Planhat) -> Destination:
 def metrics_mapping(metrics: Metrics) -> MetricsMapping:
     """`metrics:` compiled."""
     return MetricsMapping(
-        target=TargetCell(_cell(metrics.target), metrics.target.model, metrics.target.id),
-        date=_cell(metrics.date),
+        target=TargetCell(cell(metrics.target), metrics.target.model, metrics.target.id),
+        date=cell(metrics.date),
         timezone=metrics.date.timezone,
-        values=[(value.metric, _cell(value)) for value in metrics.values],
+        values=[(value.metric, cell(value)) for value in metrics.values],
     )
 
 
@@ -64,47 +64,50 @@ def activities_mapping(activities: Activities) -> ActivitiesMapping:
     """`activities:` compiled."""
     action = activities.action
     return ActivitiesMapping(
-        enduser=TargetCell(_cell(activities.enduser), "enduser", activities.enduser.id),
-        action=action.value if isinstance(action, Constant) else _cell(action),
-        date=_cell(activities.date),
+        enduser=TargetCell(cell(activities.enduser), "enduser", activities.enduser.id),
+        action=action.value if isinstance(action, Constant) else cell(action),
+        date=cell(activities.date),
         timezone=activities.date.timezone,
-        weight=_cell(activities.weight) if activities.weight else None,
-        info={name: _cell(column) for name, column in activities.info.items()},
+        weight=cell(activities.weight) if activities.weight else None,
+        info={name: cell(column) for name, column in activities.info.items()},
     )
 
 
 def mapping_lines(spec: UsageSpec) -> list[Line]:
     """Which Planhat field comes from which column, in the order people read it."""
-    return list(_metric_lines(spec.metrics) if spec.metrics else _activity_lines(spec.activities))
+    return list(_metric_lines(spec.metrics) if spec.metrics else activity_lines(spec.activities))
 
 
 def _metric_lines(metrics: Metrics) -> Iterator[Line]:
     target, date = metrics.target, metrics.date
-    yield Line("target", [target.column], _how(target, f"{target.id} id of a {target.model}"))
-    yield Line("date", [date.column], _how(date, f"day in {date.timezone}"))
+    yield Line("target", [target.column], how(target, f"{target.id} id of a {target.model}"))
+    yield Line("date", [date.column], how(date, f"day in {date.timezone}"))
     for value in metrics.values:
-        yield Line(value.metric, [value.column], _how(value, "number"))
+        yield Line(value.metric, [value.column], how(value, "number"))
 
 
-def _activity_lines(activities: Activities | None) -> Iterator[Line]:
+def activity_lines(activities: Activities | None) -> Iterator[Line]:
+    """Lineage of `activities:`."""
     if activities is None:
         return
     user, action, date = activities.enduser, activities.action, activities.date
-    yield Line("enduser", [user.column], _how(user, f"{user.id} id of an enduser"))
+    yield Line("enduser", [user.column], how(user, f"{user.id} id of an enduser"))
     if isinstance(action, Constant):
         yield Line("action", [], f"always {action.value!r}")
     else:
-        yield Line("action", [action.column], _how(action, "text"))
-    yield Line("date", [date.column], _how(date, f"time in {date.timezone}"))
+        yield Line("action", [action.column], how(action, "text"))
+    yield Line("date", [date.column], how(date, f"time in {date.timezone}"))
     if activities.weight:
-        yield Line("weight", [activities.weight.column], _how(activities.weight, "number"))
+        yield Line("weight", [activities.weight.column], how(activities.weight, "number"))
     for name, column in activities.info.items():
-        yield Line(f"info.{name}", [column.column], _how(column, "as it is"))
+        yield Line(f"info.{name}", [column.column], how(column, "as it is"))
 
 
-def _cell(column: Column) -> Cell:
+def cell(column: Column) -> Cell:
+    """A spec's column as the mapping reads it."""
     return Cell(column.column, column.path)
 
 
-def _how(column: Column, kind: str) -> str:
+def how(column: Column, kind: str) -> str:
+    """How lineage says what a column becomes."""
     return f"{kind}, at {column.path}" if column.path else kind

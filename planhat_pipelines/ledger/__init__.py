@@ -7,6 +7,7 @@ from planhat_pipelines.ledger.claim import Claim
 from planhat_pipelines.ledger.errors import (
     BatchState,
     ClaimLost,
+    DropState,
     LedgerError,
     LedgerUnavailable,
     OpenBatches,
@@ -35,6 +36,7 @@ __all__ = [
     "Claim",
     "ClaimLost",
     "Cursor",
+    "DropState",
     "Intent",
     "Keys",
     "Ledger",

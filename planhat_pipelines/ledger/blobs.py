@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TypeAlias, Union
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    import polars as pl
+import polars as pl
 
 Points = npt.NDArray[np.uint64]
 """Fingerprints of metric points."""
@@ -28,17 +26,23 @@ def keys_list(keys: Keys) -> list[str]:
 def pack_keys(keys: Keys) -> bytes:
     """Compressed text of the keys, one a line; as JSON where a key has line breaks itself. Level 1, as the
     rest of zlib's levels cost more than they save here."""
-    texts = keys_list(keys)
-    text = "\n".join(texts)
-    if text.count("\n") == len(texts) - 1:
+    text: str = pl.Series(keys, dtype=pl.String).str.join("\n", ignore_nulls=False).item()
+    if text.count("\n") == len(keys) - 1:
         return zlib.compress(f"lines{text}".encode(), 1)
-    return zlib.compress(f"json {json.dumps(texts)}".encode(), 1)
+    return zlib.compress(f"json {json.dumps(keys_list(keys))}".encode(), 1)
+
+
+def key_column(blob: bytes) -> pl.Series:
+    """The keys that `pack_keys` packed, in the same order, as a column of text."""
+    text = zlib.decompress(blob).decode()
+    if text.startswith("lines"):
+        return pl.Series([text[5:]]).str.split("\n").explode()
+    return pl.Series(json.loads(text[5:]), dtype=pl.String)
 
 
 def unpack_keys(blob: bytes) -> list[str]:
-    """The keys that `pack_keys` packed, in the same order."""
-    text = zlib.decompress(blob).decode()
-    return text[5:].split("\n") if text.startswith("lines") else json.loads(text[5:])
+    """The same as a list."""
+    return key_column(blob).to_list()
 
 
 def pack_points(points: Points) -> bytes:

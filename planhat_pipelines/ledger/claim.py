@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from planhat_pipelines.ledger import batches, records, rows, windows
+from planhat_pipelines.ledger import batches, drops, records, rows, windows
 from planhat_pipelines.ledger.blobs import Keys, Points
 from planhat_pipelines.ledger.database import Database, upsert
 from planhat_pipelines.ledger.errors import LedgerError
@@ -70,11 +70,15 @@ class Claim:
         with self._fence.write() as write:
             return windows.begin(write, bounds, cursor_version)
 
-    def commit(self, window: Window, cursor: Mapping[str, Any]) -> Cursor:
-        """Close the window and move the cursor, in one step. Raises `OpenBatches` while a batch of the window
-        is still intended, `StaleCursor` when the cursor moved meanwhile."""
+    def commit(
+        self, window: Window, cursor: Mapping[str, Any], *, drop: Mapping[str, Any] | None = None
+    ) -> Cursor:
+        """Close the window and move the cursor, in one step; with `drop`, a fetched drop is imported by it. Raises
+        `OpenBatches` while a batch of the window is still intended, `StaleCursor` when the cursor moved meanwhile."""
         with self._fence.write() as write:
             windows.close(write, window.id, "committed")
+            if drop is not None:
+                drops.write(write, drop, "fetched")
             return windows.move(write, cursor, window.cursor_version)
 
     def abandon(self, window: Window) -> None:
@@ -134,6 +138,18 @@ class Claim:
         """Sum up what Planhat was told of all records: `key` and `hash`, as `Ledger.records` gives them."""
         with self._fence.write() as write:
             records.remember(write, known)
+
+    # -- drops
+
+    def write_drop(self, drop: Mapping[str, Any], was: str | None) -> None:
+        """Write a drop down (the columns of the table), if it is still in state `was`. Raises `DropState`."""
+        with self._fence.write() as write:
+            drops.write(write, drop, was)
+
+    def count_drop(self, drop: str, counts: Mapping[str, int]) -> None:
+        """Add verdicts of rows to a drop's account."""
+        with self._fence.write() as write:
+            drops.count(write, drop, counts)
 
     # -- rows
 

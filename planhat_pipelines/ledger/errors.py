@@ -88,3 +88,14 @@ class BatchState(LedgerError):
             f"sync {sync!r}: batch {batch} {is_now}, where an intended one was expected; nothing was "
             "changed, read the sync's batches again"
         )
+
+
+class DropState(LedgerError):
+    """The drop is not in the state that the step needs: another worker has moved it."""
+
+    def __init__(self, sync: str, key: str, expected: str | None, found: str | None) -> None:
+        self.sync, self.key, self.expected, self.found = sync, key, expected, found
+        super().__init__(
+            f"sync {sync!r}: the drop {key!r} is {found or 'not in the ledger'}, where {expected or 'a new one'} was "
+            "expected; another run works on it, and this one changed nothing"
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from types import TracebackType
@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
-from planhat_pipelines.ledger import records, schema
+from planhat_pipelines.ledger import drops, records, schema
 from planhat_pipelines.ledger.batches import to_batch, whole
 from planhat_pipelines.ledger.blobs import Points, unpack_points
 from planhat_pipelines.ledger.claim import Claim, claimed
@@ -112,6 +112,26 @@ class Ledger:
         """What Planhat was last told of every record of the sync: `key` (text), `hash` (UInt64)."""
         with self.database.read() as connection:
             return records.known(connection, sync)
+
+    def drop_under_way(self, sync: str) -> Mapping[str, Any] | None:
+        """The drop of the sync that is neither done nor superseded, as a row of the table."""
+        with self.database.read() as connection:
+            return drops.under_way(connection, sync)
+
+    def drops_done(self, sync: str, ids: Collection[str]) -> set[str]:
+        """Which of these drops are done."""
+        with self.database.read() as connection:
+            return drops.done(connection, sync, ids)
+
+    def find_drop(self, sync: str, start_of_id: str) -> Mapping[str, Any] | None:
+        """A drop by the first digits of its id."""
+        with self.database.read() as connection:
+            return drops.find(connection, sync, start_of_id)
+
+    def drops(self, sync: str | None = None, *, limit: int = 100) -> list[Mapping[str, Any]]:
+        """The audit trail: drops as rows of the table, the one that moved last first."""
+        with self.database.read() as connection:
+            return drops.latest(connection, sync, limit)
 
     def rejections(self, sync: str | None = None, *, limit: int | None = None) -> list[Rejection]:
         """Open rejections, the latest first."""

@@ -12,7 +12,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from planhat_pipelines.ledger import schema
-from planhat_pipelines.ledger.blobs import pack_keys, pack_points, unpack_keys, unpack_points
+from planhat_pipelines.ledger.blobs import key_column, pack_keys, pack_points, unpack_points
 from planhat_pipelines.ledger.fence import Fenced
 
 PURPOSE = "records"
@@ -63,7 +63,7 @@ def _settled(sync: str) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def _part(rows: bytes, points: bytes) -> pl.DataFrame:
-    return pl.DataFrame({"key": unpack_keys(rows), "hash": unpack_points(points)}, schema=_SCHEMA)
+    return pl.DataFrame({"key": key_column(rows), "hash": unpack_points(points)}, schema=_SCHEMA)
 
 
 def _parts(records: pl.DataFrame) -> Iterable[pl.DataFrame]:

@@ -63,13 +63,21 @@ def resolve(write: Fenced, rows: Keys) -> None:
 
 
 def resolve_answered(write: Fenced, batch: str) -> None:
-    """Close what earlier claims rejected of the rows in a settled batch; what this claim rejected stays."""
-    table = schema.rejections
+    """Close what earlier claims rejected of the rows in a settled batch; what this claim rejected stays. A record
+    may have been refused as a row of another drop, and is known by its key then."""
+    table, batches = schema.rejections, schema.batches
     if write.connection.execute(_earlier, {"sync": write.sync, "epoch": write.epoch}).first() is None:
         return  # the usual case costs no decoding
-    blob = sa.select(schema.contents.c.row_blob).where(schema.contents.c.batch == batch)
-    keys = unpack_keys(write.connection.execute(blob).scalar_one())
-    write.connection.execute(_among(write, table.delete().where(table.c.epoch < write.epoch), table, keys))
+    query = (
+        sa.select(schema.contents.c.row_blob, batches.c.purpose)
+        .join(batches, batches.c.id == schema.contents.c.batch)
+        .where(batches.c.id == batch)
+    )
+    blob, purpose = write.connection.execute(query).one()
+    keys, earlier = unpack_keys(blob), table.delete().where(table.c.epoch < write.epoch)
+    write.connection.execute(_among(write, earlier, table, keys))
+    if purpose == "records":
+        write.connection.execute(_among(write, earlier, table, keys, column="key"))
 
 
 def park(write: Fenced, rows: Iterable[NewParked]) -> None:
@@ -120,11 +128,11 @@ def _fit_all(rows: Keys) -> list[str]:
     return [fit(row) for row in keys_list(rows)]
 
 
-def _among(write: Fenced, statement: S, table: sa.Table, rows: Keys) -> S:
+def _among(write: Fenced, statement: S, table: sa.Table, rows: Keys, column: str = "row") -> S:
     """Narrow a statement to these rows of the sync; the keys travel as one JSON value, many or few."""
     array = json.dumps(keys_list(rows), ensure_ascii=False).replace("\\u0000", "\N{REPLACEMENT CHARACTER}")
     if write.connection.dialect.name == "sqlite":
         keys = sa.select(sa.func.json_each(array).table_valued("value").c.value)
     else:
         keys = sa.select(sa.func.json_array_elements_text(sa.cast(sa.literal(array), JSON)).column_valued())
-    return statement.where(table.c.sync == write.sync, table.c.row.in_(keys))
+    return statement.where(table.c.sync == write.sync, table.c[column].in_(keys))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     Dialect,
     Double,
@@ -157,6 +158,29 @@ records = Table(
     Column("page", Integer, primary_key=True),
     Column("row_blob", LargeBinary, nullable=False),
     Column("point_blob", LargeBinary, nullable=False),
+)
+
+drops = Table(
+    "planhat_drops",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sync", Text, nullable=False),
+    Column("bucket", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("modified", Moment, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("version", Text),
+    Column("state", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("sha256", Text),
+    Column("archive", Text),
+    Column("report", JSON(none_as_null=True)),
+    Column("counts", JSON, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("claimed_at", Moment, nullable=False),
+    Column("moved_at", Moment, nullable=False),
+    Index("planhat_drops_states", "sync", "state"),
 )
 
 rejections = Table(

@@ -28,7 +28,7 @@ def point_fingerprints(points: pl.DataFrame) -> NDArray[np.uint64]:
     series = pl.concat_str(pl.col("dimension", "model", "target"), separator=_SEPARATOR).alias("series")
     frame = points.select(series, pl.col("day").cast(pl.Int64), pl.col("value").cast(pl.Float64))
     names = frame.get_column("series").unique()
-    hashed = pl.DataFrame({"series": names, "hash": _hash(np.array(names.to_list(), dtype=object))})
+    hashed = pl.DataFrame({"series": names, "hash": text_fingerprints(names)})
     by_series = (
         frame.join(hashed, on="series", how="left", maintain_order="left").get_column("hash").to_numpy()
     )
@@ -41,9 +41,8 @@ def point_fingerprints(points: pl.DataFrame) -> NDArray[np.uint64]:
 
 def text_fingerprints(texts: pl.Series) -> pl.Series:
     """One fingerprint a text, as UInt64."""
-    import numpy as np
-
-    return pl.Series("hash", _hash(np.array(texts.to_list(), dtype=object)), dtype=pl.UInt64)
+    encoded = texts.cast(pl.Binary)  # hashes as the text does, and need not be decoded and encoded again
+    return pl.Series("hash", _hash(encoded.to_numpy()), dtype=pl.UInt64)
 
 
 def _hash(values: NDArray[Any]) -> NDArray[np.uint64]:

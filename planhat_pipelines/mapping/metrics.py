@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import polars as pl
 
+from planhat_pipelines.mapping.aggregate import COUNTING, Aggregate
 from planhat_pipelines.mapping.columns import ROW, Cell, day, number, text
 from planhat_pipelines.mapping.targets import Mapped, TargetCell, first_problem, split
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsMapping:
-    """Compiled form of a sync's `metrics:`; `values` are pairs of metric name and cell."""
+    """Compiled form of a sync's `metrics:`; `values` are pairs of metric name and cell. `aggregates`: how a metric's
+    values are summed up per target and day, for sources whose rows are not points yet."""
 
     target: TargetCell
     date: Cell
     timezone: str
     values: Sequence[tuple[str, Cell]]
+    aggregates: Mapping[str, Aggregate] = field(default_factory=dict[str, Aggregate])
 
     def apply(self, rows: pl.DataFrame, targets: pl.DataFrame) -> Mapped:
         """`rows` from the source; `targets` as `known_targets` gives it. `ready` has ROW, `target` (external
-        id), `day` (Int32, days since 1970-01-01) and one Float64 column for each metric."""
+        id), `day` (Int32, days since 1970-01-01) and one Float64 column for each metric, text
+        where values are only counted."""
         schema = rows.schema
         date, no_date = day(self.date, schema, self.timezone)
-        numbers = [(name, cell, *number(cell, schema)) for name, cell in self.values]
+        numbers = [(name, cell, *self._value(name, cell, schema)) for name, cell in self.values]
         problems = [(cell.label, "is not a finite number", bad) for _, cell, _, bad in numbers]
         problems += [
             (self.date.label, "is not a date", no_date),
@@ -44,6 +48,11 @@ class MetricsMapping:
             first_problem(problems).alias("problem"),
         )
         return split(frame, problems, self.target, targets, addressed_by={"target": "external id"})
+
+    def _value(self, name: str, cell: Cell, schema: pl.Schema) -> tuple[pl.Expr, pl.Expr]:
+        if self.aggregates.get(name) in COUNTING:
+            return text(cell, schema), pl.lit(False)
+        return number(cell, schema)
 
     def points(self, ready: pl.DataFrame, model: str) -> pl.DataFrame:
         """The points of ready rows: ROW, dimension, model (Planhat's name of it), target, day, value; a row's

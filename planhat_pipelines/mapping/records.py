@@ -17,6 +17,11 @@ from planhat_pipelines.planhat.catalogue import Model
 COPIES = "__copies"
 """Column of a source of records: how many rows of the table have this row's key."""
 
+KEY = "__key"
+"""Column of a source whose rows have places of their own (a line of a file): the record's key. ROW is the place then,
+and `ready` has the key as ROW and the place as PLACE."""
+
+PLACE = "__place"
 NO_KEY = "(no key)"
 
 
@@ -67,10 +72,11 @@ class RecordsMapping:
         of them, for a mapping with `company`. `ready` has ROW, `key`, `body` (JSON) and `hash` (UInt64)."""
         values = [each.read(rows.schema) for each in self.fields]
         company = text(self.company, rows.schema) if self.company else pl.lit(None, pl.String)
-        problems = self._problems(values)
+        problems = self._problems(values, rows.columns)
+        key = KEY if KEY in rows.columns else ROW
         frame = rows.select(
             pl.col(ROW).fill_null(NO_KEY),
-            pl.col(ROW).alias("key"),
+            pl.col(key).alias("key"),
             company.alias("company"),
             first_problem(problems).alias("problem"),
             *(each.expr.alias(f"f{at}") for at, each in enumerate(values)),
@@ -87,14 +93,20 @@ class RecordsMapping:
         ready = good.filter(~waits)
         bodies = self._bodies(ready, values)
         return Mapped(
-            ready=ready.select(ROW, "key").with_columns(bodies, text_fingerprints(bodies).alias("hash")),
+            ready=ready.select(
+                *([pl.col("key").alias(ROW), pl.col(ROW).alias(PLACE)] if key == KEY else [ROW]), "key"
+            ).with_columns(bodies, text_fingerprints(bodies).alias("hash")),
             refused=with_reasons(frame.filter(pl.col("problem").is_not_null()), problems),
             parked=good.filter(waits).select(ROW, pl.col("company").alias("target")),
         )
 
-    def _problems(self, values: Sequence[Value]) -> list[tuple[str, str, pl.Expr]]:
+    def _problems(self, values: Sequence[Value], columns: Sequence[str]) -> list[tuple[str, str, pl.Expr]]:
         problems = [
-            (self.key, "is empty: a row without a key can never be found again", pl.col(ROW).is_null()),
+            (
+                self.key,
+                "is empty: a row without a key can never be found again",
+                pl.col(KEY if KEY in columns else ROW).is_null(),
+            ),
             (self.key, "is not unique: several rows of the table have this key", pl.col(COPIES) > 1),
         ]
         for each, found in zip(self.fields, values, strict=True):

@@ -21,12 +21,19 @@ class Mapped:
     refused: ROW, `key` (the id the row names, see `private`), `field`, `reason`.
     parked: ROW, `target` (the id that Planhat does not know yet, see `private`).
     unchanged: how many rows say what Planhat was told before.
+    recovered: how many rows an earlier run had answered already.
     """
 
     ready: pl.DataFrame
     refused: pl.DataFrame
     parked: pl.DataFrame
     unchanged: int = 0
+    recovered: int = 0
+
+    @classmethod
+    def refusing(cls, refused: pl.DataFrame) -> Mapped:
+        """Rows that are refused, and nothing else."""
+        return cls(_nothing(ROW), refused, _nothing(ROW, "target"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +140,7 @@ def with_reasons(refused: pl.DataFrame, problems: Sequence[tuple[str, str, pl.Ex
     return refused.join(reasons, on="problem", how="left", maintain_order="left").select(
         ROW, "key", "field", "reason"
     )
+
+
+def _nothing(*columns: str) -> pl.DataFrame:
+    return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))

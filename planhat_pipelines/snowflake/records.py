@@ -76,6 +76,9 @@ class RecordsTable:
             f", {quoted(resolve(name, self.shape, self.table).name)} AS {quoted(name)}" for name in names
         )
 
+    def claimed(self, claim: object) -> None:
+        """A table is only read."""
+
     def changed(self, cursor: dict[str, Any] | None) -> bool:
         """Whether a run may find something; asks for the last commit, which starts no warehouse."""
         if cursor is None or self._full_is_due(cursor):

@@ -63,6 +63,9 @@ class UsageTable:
             )
         return column
 
+    def claimed(self, claim: object) -> None:
+        """A table is only read."""
+
     def changed(self, cursor: dict[str, Any] | None) -> bool:
         """Whether a run may find something. Where Snowflake tells the last commit, no warehouse is needed."""
         if cursor is not None and (commit := last_commit(self.session, self.table)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -136,46 +137,41 @@ class RecordsSpec(Spec):
     @model_validator(mode="after")
     def _fits_the_model(self) -> Self:
         target = self.planhat_model
-        if not target.bulk:
-            raise SpecError(f"Planhat takes no bulk upserts of {target.title}", "choose another model")
-        if self.key.field not in target.keys:
-            raise SpecError(
-                f"{target.title} is not known by {self.key.field}", f"use one of {', '.join(target.keys)}"
-            )
-        if target.company_required and self.company is None:
-            raise SpecError(
-                f"a {target.title} belongs to a company, and none is named",
-                "add a line such as company: {column: ACCOUNT_ID, id: external}",
-            )
-        if self.company and target.company_field is None:
-            raise SpecError(f"a {target.title} has no company", "remove company:")
+        fits_model(target, self.key, self.company, self.fields)
         if (self.changes == "updated_at") != (self.updated_at is not None):
             raise SpecError(
                 "changes: updated_at and updated_at: COLUMN go together", "give both, or neither of them"
             )
         if self.on_delete == "archive" and archive_field(target) is None:
             raise SpecError(f"a {target.title} cannot be archived over the API", "remove on_delete")
-        self._fields_fit(target)
         return self
 
-    def _fields_fit(self, target: Model) -> None:
-        names = [each.field for each in self.fields]
-        for each in self.fields:
-            if names.count(each.field) > 1:
-                raise SpecError(f"{each.field} is mapped {names.count(each.field)} times", "map it once")
-            if each.field == self.key.field or each.field == target.company_field:
-                raise SpecError(f"{each.field} is set by `key:` or `company:`", "remove it from fields:")
-            if each.field.startswith("custom."):
-                continue
-            known = target.fields.get(each.field)
-            if known is None:
-                raise SpecError(
-                    f"a {target.title} has no field {each.field}",
-                    f"use one of {', '.join(n for n, f in target.fields.items() if not f.read_only)}, "
-                    "or custom.NAME",
-                )
-            if known.read_only:
-                raise SpecError(f"{each.field} is filled in by Planhat and cannot be written", "remove it")
+
+def fits_model(target: Model, key: KeyMap, company: CompanyRef | None, fields: Sequence[FieldMap]) -> None:
+    """Raise SpecError unless key, company and fields are ones the model has and takes."""
+    if not target.bulk:
+        raise SpecError(f"Planhat takes no bulk upserts of {target.title}", "choose another model")
+    if key.field not in target.keys:
+        raise SpecError(f"{target.title} is not known by {key.field}", f"use one of {', '.join(target.keys)}")
+    if target.company_required and company is None:
+        raise SpecError(
+            f"a {target.title} belongs to a company, and none is named",
+            "add a line such as company: {column: ACCOUNT_ID, id: external}",
+        )
+    if company and target.company_field is None:
+        raise SpecError(f"a {target.title} has no company", "remove company:")
+    names = [each.field for each in fields]
+    for name in names:
+        if names.count(name) > 1:
+            raise SpecError(f"{name} is mapped {names.count(name)} times", "map it once")
+        if name in (key.field, target.company_field):
+            raise SpecError(f"{name} is set by `key:` or `company:`", "remove it from fields:")
+        known = target.fields.get(name)
+        if known is None and not name.startswith("custom."):
+            writable = ", ".join(each for each, field in target.fields.items() if not field.read_only)
+            raise SpecError(f"a {target.title} has no field {name}", f"use one of {writable}, or custom.NAME")
+        if known is not None and known.read_only:
+            raise SpecError(f"{name} is filled in by Planhat and cannot be written", "remove it")
 
 
 def archive_field(target: Model) -> str | None:

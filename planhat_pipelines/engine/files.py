@@ -1,0 +1,110 @@
+"""A files spec made ready to run, and what it says about lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from planhat_pipelines.engine.activities import ActivitiesDestination
+from planhat_pipelines.engine.aggregated import AggregatedDestination
+from planhat_pipelines.engine.crm import records_lines, records_mapping
+from planhat_pipelines.engine.drops import DropsSource
+from planhat_pipelines.engine.lines import Line
+from planhat_pipelines.engine.protocols import Destination
+from planhat_pipelines.engine.records import RecordsDestination
+from planhat_pipelines.engine.run import Sync
+from planhat_pipelines.engine.usage import activities_mapping, activity_lines, cell, how
+from planhat_pipelines.files import Bucket, Layout, S3Account, S3Client
+from planhat_pipelines.files.formats import FileOptions
+from planhat_pipelines.ledger import Ledger
+from planhat_pipelines.mapping.metrics import MetricsMapping
+from planhat_pipelines.mapping.targets import TargetCell
+from planhat_pipelines.planhat.client import Planhat
+from planhat_pipelines.spec.files import AggregatedMetrics, FilesSpec
+
+
+def files_source(
+    spec: FilesSpec,
+    account: S3Account,
+    ledger: Ledger,
+    spool: Path,
+    log: Callable[[str], None] = lambda _: None,
+) -> DropsSource:
+    """The spec's drops as a source. `spool`: a private folder for the drop that is worked on."""
+    return DropsSource(
+        spec.name,
+        Bucket(S3Client(account), spec.bucket),
+        layout(spec),
+        ledger,
+        spool / spec.name,
+        columns=[name for line in files_lines(spec) for name in line.columns],
+        key=spec.records.key.column if spec.records else None,
+        options=FileOptions(**spec.files.model_dump()),
+        log=log,
+    )
+
+
+def files_sync(
+    spec: FilesSpec,
+    account: S3Account,
+    planhat: Planhat,
+    ledger: Ledger,
+    *,
+    spool: Path,
+    patience: float,
+    log: Callable[[str], None] = lambda _: None,
+) -> Sync:
+    """The spec as a sync. Raises MappingError when the mapping does not fit the tenant."""
+    source = files_source(spec, account, ledger, spool, log)
+    return Sync(spec.name, source, _destination(spec, planhat, ledger), ledger, patience)
+
+
+def layout(spec: FilesSpec) -> Layout:
+    """Where the spec's drops lie and go."""
+    return Layout(
+        spec.prefix,
+        spec.pattern,
+        spec.settle_seconds,
+        spec.done_marker,
+        spec.processed,
+        spec.failed,
+        spec.rejected,
+    )
+
+
+def _destination(spec: FilesSpec, planhat: Planhat, ledger: Ledger) -> Destination:
+    if spec.metrics:
+        return AggregatedDestination(planhat, _metrics_mapping(spec.metrics))
+    if spec.records:
+        mapping = records_mapping(spec.name, spec.records, planhat)
+        company_id = spec.records.company.id if spec.records.company else "external"
+        return RecordsDestination(spec.name, planhat, ledger, mapping, company_id, brake=None)
+    assert spec.activities is not None  # noqa: S101  (the spec holds exactly one of the three)
+    return ActivitiesDestination(planhat, activities_mapping(spec.activities), spec.activities.on_doubt)
+
+
+def _metrics_mapping(metrics: AggregatedMetrics) -> MetricsMapping:
+    return MetricsMapping(
+        target=TargetCell(cell(metrics.target), metrics.target.model, metrics.target.id),
+        date=cell(metrics.date),
+        timezone=metrics.date.timezone,
+        values=[(value.metric, cell(value)) for value in metrics.values],
+        aggregates={value.metric: value.aggregate for value in metrics.values},
+    )
+
+
+def files_lines(spec: FilesSpec) -> list[Line]:
+    """Which Planhat field comes from which column of the files, in the order people read it."""
+    if spec.records:
+        return records_lines(spec.records)
+    if spec.metrics is None:
+        return list(activity_lines(spec.activities))
+    target, date = spec.metrics.target, spec.metrics.date
+    return [
+        Line("target", [target.column], how(target, f"{target.id} id of a {target.model}")),
+        Line("date", [date.column], how(date, f"day in {date.timezone}")),
+        *(
+            Line(value.metric, [value.column], how(value, f"{value.aggregate} per target and day"))
+            for value in spec.metrics.values
+        ),
+    ]

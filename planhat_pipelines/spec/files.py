@@ -1,0 +1,123 @@
+"""`S3Files`: files that land in a bucket, to records, metrics or activities."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from planhat_pipelines.planhat.catalogue import Model, model
+from planhat_pipelines.spec.base import Column, Spec, SpecError, SyncName
+from planhat_pipelines.spec.cadence import Cadence
+from planhat_pipelines.spec.records import CompanyRef, FieldMap, KeyMap, ModelName, fits_model
+from planhat_pipelines.spec.usage import Activities, Date, MetricName, Target
+
+Aggregate = Literal["sum", "count", "count_distinct", "min", "max", "mean", "last"]
+
+
+class FileForm(Spec):
+    """What the sender says of the files. All of it is found from the content when left out."""
+
+    format: Literal["csv", "tsv", "xlsx", "xls", "json", "ndjson"] | None = None
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    quote: str | None = Field(default=None, min_length=1, max_length=1)
+    encoding: str | None = Field(
+        default=None, description="For files that are not UTF-8: cp1252, latin-1 ..."
+    )
+    header_row: int | None = Field(default=None, ge=1, description="The row with the column names, from 1.")
+    sheet: str | None = Field(
+        default=None, description="A sheet's name; the first visible one when left out."
+    )
+    records: str | None = Field(
+        default=None, description="The key of a JSON object under which the rows lie."
+    )
+
+
+class AggregatedValue(Column):
+    """One metric and what becomes of a column's values per target and day."""
+
+    metric: MetricName
+    aggregate: Aggregate = "sum"
+
+
+class AggregatedMetrics(Spec):
+    """Rows become one point per metric, target and day."""
+
+    target: Target
+    date: Date
+    values: tuple[AggregatedValue, ...] = Field(min_length=1, strict=False)
+
+    @field_validator("values")
+    @classmethod
+    def _once(cls, values: tuple[AggregatedValue, ...]) -> tuple[AggregatedValue, ...]:
+        names = [value.metric for value in values]
+        for name in names:
+            if names.count(name) > 1:
+                raise SpecError(f"metric {name!r} is mapped {names.count(name)} times", "map it once")
+        return values
+
+
+class FileRecords(Spec):
+    """Each row becomes one record of a model."""
+
+    model: ModelName
+    key: KeyMap
+    company: CompanyRef | None = None
+    fields: tuple[FieldMap, ...] = Field(min_length=1, strict=False)
+
+    @property
+    def planhat_model(self) -> Model:
+        """The catalogue's entry of the model."""
+        return model(self.model)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        fits_model(self.planhat_model, self.key, self.company, self.fields)
+        return self
+
+
+Prefix = Annotated[str, Field(pattern=r"^[^/].*/$", examples=["processed/"])]
+
+
+class FilesSpec(Spec):
+    """Files below a prefix of a bucket. Each version of each file is imported once and then moved away."""
+
+    name: SyncName
+    bucket: str = Field(min_length=3, max_length=63, examples=["acme-drops"])
+    prefix: str = Field(default="", description="The folder the files land in, with a slash at its end.")
+    pattern: str = Field(
+        default="**",
+        description="Which files below the prefix: *.csv, **/devices-*.csv. Others are left alone.",
+    )
+    every: Cadence
+    files: FileForm = Field(default_factory=FileForm)
+    metrics: AggregatedMetrics | None = None
+    records: FileRecords | None = None
+    activities: Activities | None = None
+    settle_seconds: float = Field(
+        default=30, ge=0, description="Younger files wait, as a sender may still be writing them."
+    )
+    done_marker: str | None = Field(
+        default=None,
+        description="With .done, a file waits until one of the same name and this ending is there.",
+    )
+    processed: Prefix = Field(default="processed/", description="Where imported files go.")
+    failed: Prefix = Field(
+        default="failed/", description="Where files go that cannot be read, with a report."
+    )
+    rejected: Prefix = Field(
+        default="rejected/", description="Where refused rows go, to be corrected and dropped again."
+    )
+    description: str | None = None
+    owners: tuple[str, ...] = Field(default=(), strict=False)
+    tags: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_destination(self) -> Self:
+        given = [name for name in ("metrics", "records", "activities") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise SpecError(
+                f"{' and '.join(given) or 'nothing'} says where the rows go",
+                "write exactly one of metrics:, records:, activities:",
+            )
+        return self
