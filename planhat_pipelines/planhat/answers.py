@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import polars as pl
+from pydantic_core import SchemaValidator, core_schema
 
 from planhat_pipelines.planhat.account import masked
 from planhat_pipelines.planhat.reading import Row, parsed, text
@@ -16,7 +17,10 @@ _KEYS = ("_id", "externalId", "sourceId")
 _WORDS = ("message", "error", "errmsg", "reason")
 _COUNTERS = ("created", "updated", "nonupdates")
 _ERRORS = ("createdErrors", "updatedErrors")
-_ALL = (*_COUNTERS, *_ERRORS, "permissionErrors", "insertsKeys", "updatesKeys")
+_BRIEF = (*_COUNTERS, *_ERRORS, "permissionErrors")
+_ALL = (*_BRIEF, "insertsKeys", "updatesKeys")
+_optional = core_schema.typed_dict_field(core_schema.any_schema(), required=False)
+_brief = SchemaValidator(core_schema.typed_dict_schema(dict.fromkeys(_BRIEF, _optional)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,7 @@ class Answer:
     errors: tuple[Complaint, ...] = ()
     permission_errors: tuple[Complaint, ...] = ()
     documented: bool = False  # the body is Planhat's own object, with counts to be believed
-    _inserts: Sequence[Row] = field(default=(), repr=False)
-    _updates: Sequence[Row] = field(default=(), repr=False)
+    _body: bytes = field(default=b"", repr=False)
 
     @property
     def stored(self) -> int:
@@ -62,14 +65,15 @@ class Answer:
     @property
     def created_keys(self) -> pl.DataFrame:
         """_id, externalId and sourceId (text, null where there is none) of the records that were created."""
-        return _keys(self._inserts)
+        return _keys(self._body, "insertsKeys")
 
     @property
     def updated_keys(self) -> pl.DataFrame:
-        return _keys(self._updates)
+        return _keys(self._body, "updatesKeys")
 
 
-def _keys(found: Sequence[Row]) -> pl.DataFrame:
+def _keys(body: bytes, name: str) -> pl.DataFrame:
+    found = _records(parsed(body).get(name)) if body else ()
     return pl.DataFrame(
         {key: [text(row.get(key)) for row in found] for key in _KEYS}, schema=dict.fromkeys(_KEYS, pl.String)
     )
@@ -82,12 +86,17 @@ def read(reply: Reply, sent: int) -> Answer:
     the documented object is one complaint about the whole batch, and believed only where the status says
     failure.
     """
-    try:
-        body = parsed(reply.body)
+    try:  # most answers have no failures, and of those nobody needs the thousands of keys
+        body: Any = _brief.validate_json(reply.body)
     except ValueError:
         body = None
+    if body is None or any(_count(body.get(key)) is None for key in _COUNTERS):
+        try:
+            body = parsed(reply.body)
+        except ValueError:
+            body = None
     if isinstance(body, dict) and any(key in body for key in _ALL):
-        return _documented(reply.status, cast("Row", body), sent)
+        return _documented(reply, cast("Row", body), sent)
     if reply.status not in (206, 400):
         raise ValueError("not the answer of a bulk upsert")
     complaint = _complaint(body) if isinstance(body, dict | str) else Complaint(reply.said, {})
@@ -112,7 +121,7 @@ def received(reply: Reply) -> tuple[str, ...]:
     )
 
 
-def _documented(status: int, body: Row, sent: int) -> Answer:
+def _documented(reply: Reply, body: Row, sent: int) -> Answer:
     inserts, updates = _records(body.get("insertsKeys")), _records(body.get("updatesKeys"))
     created, updated, unchanged = (_count(body.get(key)) for key in _COUNTERS)
     created = len(inserts) if created is None else created
@@ -121,7 +130,7 @@ def _documented(status: int, body: Row, sent: int) -> Answer:
     if created + updated + unchanged > sent:
         raise ValueError("a count of more items than were sent")
     return Answer(
-        status,
+        reply.status,
         sent,
         created,
         updated,
@@ -129,8 +138,7 @@ def _documented(status: int, body: Row, sent: int) -> Answer:
         documented=True,
         errors=tuple(c for key in _ERRORS for c in _complaints(body.get(key))),
         permission_errors=_complaints(body.get("permissionErrors")),
-        _inserts=inserts,
-        _updates=updates,
+        _body=reply.body,
     )
 
 
