@@ -43,5 +43,5 @@ def surroundings(sandbox: Mapping[str, str], home: Path) -> dict[str, str]:
         **sandbox,
         "DAGSTER_HOME": str(home),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
-        "PYTHONWARNINGS": "ignore:Class `",  # Dagster warns of its own beta classes
+        "PYTHONWARNINGS": "ignore:Class `,ignore:Function `,ignore:Parameter `",  # Dagster warns of its own beta classes
     }

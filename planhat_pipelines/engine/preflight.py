@@ -8,18 +8,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from planhat_pipelines.engine.environment import open_ledger, planhat_account, snowflake_account
 from planhat_pipelines.engine.findings import Broken, Finding, tried
-from planhat_pipelines.engine.promises import destination_models, table_promises
+from planhat_pipelines.engine.promises import Tenant, destination_models, promises
 from planhat_pipelines.ledger import Budget, Ledger
 from planhat_pipelines.planhat.catalogue import model
 from planhat_pipelines.planhat.client import Planhat
-from planhat_pipelines.planhat.lookups import targets
+from planhat_pipelines.planhat.lookups import custom_fields, targets
 from planhat_pipelines.planhat.transport import Patience
 from planhat_pipelines.snowflake.look import signed_in
 from planhat_pipelines.spec.kinds import AnySpec
+from planhat_pipelines.spec.records import RecordsSpec
 from planhat_pipelines.spec.usage import UsageSpec
 
 if TYPE_CHECKING:
@@ -30,14 +29,14 @@ _HASTE = Patience(read=60, attempts=2)
 
 @dataclass
 class World:
-    """The open connections, each None until it has been opened, and the records that rows may be about."""
+    """The open connections, each None until it has been opened, and what the tenant holds."""
 
     environment: Mapping[str, str]
     stack: ExitStack
     ledger: Ledger | None = None
     session: SnowflakeConnection | None = None
     planhat: Planhat | None = None
-    records: dict[str, pl.DataFrame] = field(default_factory=dict[str, pl.DataFrame])
+    tenant: Tenant = field(default_factory=Tenant)
 
     def open_ledger(self) -> str:
         """Open the ledger; it is made when it is not there yet."""
@@ -76,9 +75,14 @@ class World:
 
     def read_records(self, name: str, client: Planhat) -> str:
         """Read the ids of all records of a model."""
-        self.records[name] = found = targets(client, model(name))
+        self.tenant.records[name] = found = targets(client, model(name))
         external = found["externalId"].drop_nulls().len()
         return f"{found.height:,} {model(name).path} can be read, {external:,} of them with an external id"
+
+    def read_custom_fields(self, name: str, client: Planhat) -> str:
+        """Read what the tenant added to a model."""
+        self.tenant.custom_fields[name] = found = custom_fields(client, model(name))
+        return f"{len(found)} custom fields of {model(name).title} can be read"
 
 
 def preflight(specs: Sequence[AnySpec], environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -94,6 +98,8 @@ def preflight(specs: Sequence[AnySpec], environment: Mapping[str, str]) -> Itera
         if world.planhat:
             for name in sorted({name for spec in specs for name in destination_models(spec)}):
                 yield tried("Planhat", partial(world.read_records, name, world.planhat))
+            for name in sorted({spec.model for spec in specs if isinstance(spec, RecordsSpec)}):
+                yield tried("Planhat", partial(world.read_custom_fields, name, world.planhat))
         if world.session:
             for spec in specs:
-                yield from table_promises(spec, world.session, world.records)
+                yield from promises(spec, world.session, world.tenant)

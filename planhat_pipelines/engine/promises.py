@@ -1,13 +1,16 @@
-"""What a spec promises of its table: it can be read, has the mapped columns and a sound key, and its rows can go."""
+"""What a spec promises: its table can be read, has the mapped columns and a sound key, and its rows can go."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from planhat_pipelines.engine.contract import missing
+from planhat_pipelines.engine.crm import records_source
 from planhat_pipelines.engine.findings import Broken, Finding, tried
 from planhat_pipelines.engine.usage import (
     activities_mapping,
@@ -15,11 +18,11 @@ from planhat_pipelines.engine.usage import (
     usage_source,
 )
 from planhat_pipelines.mapping.targets import Mapped, known_targets
+from planhat_pipelines.planhat.lookups import CustomField
 from planhat_pipelines.snowflake.errors import NotFound
 from planhat_pipelines.snowflake.look import LOOKED_AT, keys, tracks_changes
 from planhat_pipelines.snowflake.tables import Column, Table, resolve
 from planhat_pipelines.snowflake.usage import UsageTable
-from planhat_pipelines.spec.base import table_parts
 from planhat_pipelines.spec.kinds import AnySpec
 from planhat_pipelines.spec.records import RecordsSpec
 from planhat_pipelines.spec.usage import UsageSpec
@@ -28,8 +31,14 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 _SAMPLE = 1_000  # keys
-Records = Mapping[str, pl.DataFrame]
-"""What `planhat.lookups.targets` gave, by model; a model that could not be read is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """What Planhat holds, by model; a model that could not be read is missing."""
+
+    records: dict[str, pl.DataFrame] = field(default_factory=dict[str, pl.DataFrame])
+    custom_fields: dict[str, list[CustomField]] = field(default_factory=dict[str, list[CustomField]])
 
 
 def destination_models(spec: AnySpec) -> set[str]:
@@ -39,18 +48,22 @@ def destination_models(spec: AnySpec) -> set[str]:
             return {spec.metrics.target.model if spec.metrics else "enduser"}
         case RecordsSpec():
             return {spec.model} | ({"company"} if spec.company else set())
+        case _:
+            return set()
 
 
-def table_promises(spec: AnySpec, session: SnowflakeConnection, records: Records) -> Iterator[Finding]:
+def promises(spec: AnySpec, session: SnowflakeConnection, tenant: Tenant) -> Iterator[Finding]:
     """Try them one by one; what hangs on a promise that does not hold is left out."""
     match spec:
         case UsageSpec():
-            return _usage(spec, session, records)
+            return _usage(spec, session, tenant)
         case RecordsSpec():
-            return _records(spec, session)
+            return _records(spec, session, tenant)
+        case _:
+            return iter(())
 
 
-def _usage(spec: UsageSpec, session: SnowflakeConnection, records: Records) -> Iterator[Finding]:
+def _usage(spec: UsageSpec, session: SnowflakeConnection, tenant: Tenant) -> Iterator[Finding]:
     source = usage_source(spec, session)
     yield (table := tried(spec.name, lambda: f"{source.table} exists, with {len(source.shape)} columns"))
     if not table.holds:
@@ -58,39 +71,44 @@ def _usage(spec: UsageSpec, session: SnowflakeConnection, records: Records) -> I
     yield (columns := tried(spec.name, partial(_columns, source.columns, source.shape, source.table)))
     yield (key := tried(spec.name, partial(_key, session, source.table, lambda: source.key_column)))
     if columns.holds and key.holds:
-        yield tried(spec.name, partial(_sample, spec, source, records))
+        yield tried(spec.name, partial(_sample, spec, source, tenant.records))
 
 
-def _records(spec: RecordsSpec, session: SnowflakeConnection) -> Iterator[Finding]:
-    table = Table(*table_parts(spec.table))
-    shape: dict[str, Column] = {}
+def _records(spec: RecordsSpec, session: SnowflakeConnection, tenant: Tenant) -> Iterator[Finding]:
+    source = records_source(spec, session)
+    yield (table := tried(spec.name, lambda: f"{source.table} exists, with {len(source.shape)} columns"))
+    if table.holds:
+        mapped = [*source.columns, *([spec.updated_at] if spec.updated_at else [])]
+        yield tried(spec.name, partial(_columns, mapped, source.shape, source.table))
+        yield tried(
+            spec.name,
+            partial(_key, session, source.table, lambda: resolve(source.key, source.shape, source.table)),
+        )
+        if spec.changes == "change_tracking":
+            yield tried(spec.name, partial(_tracking, session, source.table))
+    if (fields := tenant.custom_fields.get(spec.model)) is not None:
+        yield tried(spec.name, partial(_custom_fields, spec, fields))
 
-    def exists() -> str:
-        shape.update(table.columns(session))
-        return f"{table} exists, with {len(shape)} columns"
 
-    yield (found := tried(spec.name, exists))
-    if not found.holds:
-        return
-    mapped = [each.column for each in spec.fields if each.column]
-    mapped += [spec.company.column] if spec.company else []
-    mapped += [spec.updated_at] if spec.updated_at else []
-    yield tried(spec.name, partial(_columns, mapped, shape, table))
-    yield tried(spec.name, partial(_key, session, table, lambda: resolve(spec.key.column, shape, table)))
-    if spec.changes == "change_tracking":
-        yield tried(spec.name, partial(_tracking, session, table))
+def _custom_fields(spec: RecordsSpec, fields: Sequence[CustomField]) -> str:
+    if absent := missing(spec, fields):
+        named = ", ".join(f"{each.name!r} ({each.type})" for each in absent)
+        raise Broken(
+            f"{spec.planhat_model.title} has no custom field {named}: create it in Planhat, or correct the name."
+        )
+    return f"the custom fields it maps to {spec.planhat_model.title} exist"
 
 
 def _columns(mapped: Iterable[str], shape: Mapping[str, Column], table: Table) -> str:
-    missing: list[str] = []
+    absent: list[str] = []
     names = dict.fromkeys(mapped)
     for name in names:
         try:
             resolve(name, shape, table)
         except NotFound as error:
-            missing.append(str(error))
-    if missing:
-        raise Broken(" ".join(missing))
+            absent.append(str(error))
+    if absent:
+        raise Broken(" ".join(absent))
     return f"has the mapped columns {', '.join(names)}"
 
 
@@ -111,7 +129,7 @@ def _key(session: SnowflakeConnection, table: Table, find: Callable[[], Column])
     return f"key {column.name}: filled and unique in {where}"
 
 
-def _sample(spec: UsageSpec, source: UsageTable, records: Records) -> str:
+def _sample(spec: UsageSpec, source: UsageTable, records: Mapping[str, pl.DataFrame]) -> str:
     highest = keys(source.session, source.table, source.key_column).highest
     rows = next(source.read(int(highest) - _SAMPLE, int(highest)), None) if highest is not None else None
     if rows is None:
@@ -120,7 +138,7 @@ def _sample(spec: UsageSpec, source: UsageTable, records: Records) -> str:
     if model not in records:
         raise Broken(f"rows could not be tried, as the records of model {model} cannot be read")
     mapped = _mapped(spec, rows, records[model])
-    reasons = [f"{field} {reason}" for field, reason in mapped.refused.select("field", "reason").iter_rows()]
+    reasons = [f"{name} {reason}" for name, reason in mapped.refused.select("field", "reason").iter_rows()]
     ends = {
         "can go": mapped.ready.height,
         f"wait for their {model}": mapped.parked.height,

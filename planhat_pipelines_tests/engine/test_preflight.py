@@ -1,0 +1,186 @@
+"""Every promise that a sync makes of the world is tried, and a broken one says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from planhat_pipelines.engine.findings import Finding
+from planhat_pipelines.engine.preflight import preflight
+from planhat_pipelines.spec.kinds import AnySpec
+from planhat_pipelines.spec.records import RecordsSpec
+from planhat_pipelines_tests.e2e.place import Place
+
+ROWS = [(1, "c-1", "2026-01-01", 5), (2, "c-2", "2026-01-01", 7), (3, "c-3", "2026-01-02", None)]
+
+
+def tried(place: Place, *specs: AnySpec, **environment: str) -> list[Finding]:
+    return list(preflight(specs or [place.spec()], place.environment | environment))
+
+
+def problems(findings: Sequence[Finding]) -> list[str]:
+    return [f"{finding.about}: {finding.text}" for finding in findings if not finding.holds]
+
+
+def without(environment: Mapping[str, str], *names: str) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name not in names}
+
+
+def accounts(place: Place, **changes: Any) -> RecordsSpec:
+    usual = {
+        "name": "accounts",
+        "table": place.table,
+        "model": "company",
+        "key": {"column": "ACCOUNT_ID"},
+        "every": "1h",
+        "fields": [{"column": "NAME", "field": "name"}, {"column": "ARR", "field": "custom.ARR"}],
+    }
+    return RecordsSpec.model_validate(usual | changes)
+
+
+def test_a_sync_that_can_run_has_no_problem_and_a_sample_says_what_its_rows_would_do(place: Place) -> None:
+    place.companies("c-1", "c-3")
+    place.seats(ROWS)
+    findings = tried(place)
+    assert problems(findings) == []
+    told = [finding.text for finding in findings if finding.about == "seats"]
+    assert told == [
+        f"{place.table} exists, with 4 columns",
+        "has the mapped columns ACCOUNT_ID, DAY, SEATS",
+        "key ROW_ID: filled and unique in 3 rows",
+        "of the last 3 rows 1 can go, 1 wait for their company, 1 would be refused (SEATS has no value to send)",
+    ]
+
+
+def test_nothing_is_sent_and_the_cursor_stays(place: Place) -> None:
+    place.companies("c-1")
+    place.seats(ROWS)
+    tried(place)
+    assert (place.points(), place.cursor()) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    "missing", ["SNOWFLAKE_ACCOUNT", "SNOWFLAKE_USER", "PLANHAT_TOKEN", "PLANHAT_TENANT"]
+)
+def test_a_variable_that_is_not_set_is_named(place: Place, missing: str) -> None:
+    place.companies("c-1")
+    place.seats(ROWS)
+    found = problems(list(preflight([place.spec()], without(place.environment, missing))))
+    assert any(f"{missing} is not set" in problem for problem in found), found
+
+
+def test_wrong_credentials_are_a_problem_each_and_what_hangs_on_them_is_not_tried(place: Place) -> None:
+    place.seats(ROWS)
+    found = tried(place, SNOWFLAKE_USER="NOBODY", PLANHAT_TOKEN="not-the-token")
+    assert [problem.split(":")[0] for problem in problems(found)] == ["Snowflake", "Planhat"]
+    assert not any("not-the-token" in finding.text for finding in found)
+    assert {finding.about for finding in found} == {"ledger", "Snowflake", "Planhat"}
+
+
+def test_a_ledger_that_does_not_open_is_a_problem(place: Place) -> None:
+    place.seats(ROWS)
+    in_a_file = place.ledger_file / "ledger.db"
+    (problem,) = problems(tried(place, PLANHAT_LEDGER_URL=f"sqlite:///{in_a_file}"))[:1]
+    assert problem.startswith("ledger: ")
+
+
+def test_an_app_that_may_not_read_the_model_is_told(place: Place) -> None:
+    place.seats(ROWS)
+    app = place.planhat.admin(
+        "POST", "apps", {"name": "users only", "permissions": {"company": [], "*": ["read"]}}
+    )
+    found = problems(tried(place, PLANHAT_TOKEN=app["token"]))
+    assert any(problem.startswith("Planhat: ") and "permission" in problem for problem in found), found
+
+
+def test_a_table_that_is_not_there_is_one_problem(place: Place) -> None:
+    (problem,) = problems(tried(place))
+    assert problem.startswith(f"seats: {place.table} does not exist or the role may not see it")
+
+
+def test_every_column_that_is_not_there_is_named_with_the_nearest_one(place: Place) -> None:
+    place.seats(ROWS)
+    values = [{"metric": "seats", "column": "SEAT"}, {"metric": "calls", "column": "DAYS"}]
+    spec = place.spec(
+        metrics={"target": {"model": "company", "column": "ACCOUNT_ID"}, "date": "DAY", "values": values}
+    )
+    (problem,) = problems(tried(place, spec))
+    assert "no column SEAT. Did you mean SEATS?" in problem
+    assert "no column DAYS. Did you mean DAY?" in problem
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([*ROWS, (None, "c-1", "2026-01-03", 1)], "1 rows have no ROW_ID"),
+        ([*ROWS, (3, "c-1", "2026-01-03", 1)], "1 rows repeat the ROW_ID of another one"),
+    ],
+)
+def test_a_key_that_cannot_serve_as_one_is_a_problem(place: Place, rows: list[Any], said: str) -> None:
+    place.companies("c-1")
+    place.seats(rows)
+    (problem,) = problems(tried(place))
+    assert said in problem
+
+
+def test_a_key_that_is_no_whole_number_is_a_problem(place: Place) -> None:
+    place.companies("c-1")
+    place.seats(ROWS)
+    (problem,) = problems(tried(place, place.spec(incrementing_key="SEATS")))
+    assert "the incrementing key SEATS is FLOAT" in problem
+
+
+def test_a_column_of_a_type_that_cannot_fit_is_a_problem(place: Place) -> None:
+    place.companies("c-1")
+    place.seats(ROWS)
+    values = [{"metric": "seats", "column": "DAY"}]
+    spec = place.spec(
+        metrics={"target": {"model": "company", "column": "ACCOUNT_ID"}, "date": "DAY", "values": values}
+    )
+    (problem,) = problems(tried(place, spec))
+    assert "DAY: expected a number, found Date" in problem
+
+
+def test_ids_of_the_wrong_kind_are_a_problem_as_no_row_could_go(place: Place) -> None:
+    place.companies("c-1", "c-2", "c-3")
+    place.seats(ROWS[:2])
+    target = {"model": "company", "column": "ACCOUNT_ID", "id": "source"}
+    spec = place.spec(
+        metrics={"target": target, "date": "DAY", "values": [{"metric": "seats", "column": "SEATS"}]}
+    )
+    (problem,) = problems(tried(place, spec))
+    assert "2 wait for their company" in problem
+    assert "right kind of id" in problem
+
+
+def test_an_empty_table_is_no_problem(place: Place) -> None:
+    place.seats()
+    findings = tried(place)
+    assert problems(findings) == []
+    assert findings[-1].text == "the table is empty, so no row could be tried"
+
+
+def test_records_need_change_tracking_and_the_line_that_switches_it_on_is_given(place: Place) -> None:
+    place.sql("CREATE TABLE {table} (ACCOUNT_ID VARCHAR, NAME VARCHAR, ARR FLOAT)")
+    spec = accounts(place, fields=[{"column": "NAME", "field": "name"}])
+    (problem,) = problems(tried(place, spec))
+    line = problem[problem.index("ALTER TABLE") : problem.index(";")]
+    place.sql(line)
+    assert problems(tried(place, spec)) == []
+    assert (
+        problems(
+            tried(
+                place, accounts(place, changes="snapshot_diff", fields=[{"column": "NAME", "field": "name"}])
+            )
+        )
+        == []
+    )
+
+
+def test_a_custom_field_that_the_tenant_does_not_have_is_a_problem(place: Place) -> None:
+    place.sql("CREATE TABLE {table} (ACCOUNT_ID VARCHAR, NAME VARCHAR, ARR FLOAT)")
+    place.sql("ALTER TABLE {table} SET CHANGE_TRACKING = TRUE")
+    (problem,) = problems(tried(place, accounts(place)))
+    assert "Company has no custom field 'ARR' (text)" in problem
