@@ -169,7 +169,7 @@ class Sandbox:
         }
         return {
             "pid": os.getpid(),
-            "servers": [snowflake.process_id, s3.process_id, planhat.pid],
+            "servers": [snowflake.process_id, s3.process_id, planhat.process_id],
             "filled": before.get("filled", False),
             "world": before.get("world", self._world),
             "ports": {

@@ -31,6 +31,11 @@ class PlanhatServer:
         self._wait = wait
         self._process: subprocess.Popen[str] | None = None
 
+    @property
+    def process_id(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._process.pid if self._process else None
+
     def __enter__(self) -> PlanhatServer:
         self.start()
         return self
