@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from planhat_pipelines.files.errors import SignInError
 
@@ -53,7 +54,7 @@ class S3Account:
         if self.external_id and not 2 <= len(self.external_id) <= 1224:
             raise SignInError("S3 account: external_id has 2 to 1,224 characters.")
 
-    @property
-    def is_aws(self) -> bool:
-        """Whether this is S3 itself, whose guarantees are documented, and not a store that speaks its language."""
-        return self.endpoint_url is None or ".amazonaws.com" in self.endpoint_url
+
+def is_aws(endpoint: str) -> bool:
+    """Whether this is S3 itself, whose guarantees are documented, and not a store that speaks its language."""
+    return (urlsplit(endpoint).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from planhat_pipelines.files.account import is_aws
 from planhat_pipelines.files.client import S3Client
 from planhat_pipelines.files.errors import Changed, Damaged, FilesError, NotThere, WrongRegion
 from planhat_pipelines.files.names import shown
@@ -63,7 +64,7 @@ class Bucket:
             f"Listing {self._at(prefix)}", "list_objects_v2", Bucket=self.name, Prefix=prefix, MaxKeys=1
         )
         region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
-        if region and self.client.account.is_aws and region != self.client.account.region:
+        if region and is_aws(self.client.endpoint) and region != self.client.account.region:
             raise WrongRegion(
                 f"The bucket {self.name} is in {region}, the account says {self.client.account.region}. "
                 f"Set region: {region}."

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from planhat_pipelines.files.account import S3Account
+from planhat_pipelines.files.account import S3Account, is_aws
 from planhat_pipelines.files.errors import STALE, code_of, translated
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ class S3Client:
         self._lock = threading.RLock()
         self._made: dict[str, Any] = {}
         self._credentials: HeldCredentials | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """Where S3 is, as the account, the environment or the region says."""
+        return str(self._client("s3").meta.endpoint_url)
 
     def do(self, doing: str, ask: Callable[[Any], Answer], service: str = "s3") -> Answer:
         """`ask` with the boto3 client. Raises FilesError: see errors.py. When AWS refuses the credentials and
@@ -71,7 +76,7 @@ class S3Client:
             "retries": {"mode": "standard", "max_attempts": 4},
         }
         endpoint = account.endpoint_url if service == "s3" else None
-        if service == "s3" and not account.is_aws:  # other stores rarely have a host name for each bucket
+        if endpoint and not is_aws(endpoint):  # other stores rarely have a host name for each bucket
             options |= {"s3": {"addressing_style": "path"}, "request_checksum_calculation": "when_required"}
         return (
             cast("Any", boto3)

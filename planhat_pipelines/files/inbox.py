@@ -28,7 +28,7 @@ class Layout:
     processed, failed, rejected: prefixes for imported drops, for unreadable ones, and for refused rows.
     """
 
-    prefix: str = ""
+    prefix: str
     pattern: str = "**"
     settle_seconds: float = 30.0
     done_marker: str | None = None

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from planhat_pipelines.files.account import is_aws
 from planhat_pipelines.files.errors import Changed, FilesError, NotThere
 
 if TYPE_CHECKING:
@@ -46,10 +47,9 @@ _known: dict[str, Guarantees] = {}
 
 def guarantees_of(bucket: Bucket) -> Guarantees:
     """Of AWS by its documentation; of any other endpoint by trying, once."""
-    account = bucket.client.account
-    if account.is_aws:
+    endpoint = bucket.client.endpoint
+    if is_aws(endpoint):
         return _AWS
-    endpoint = account.endpoint_url or ""
     with _lock:
         if endpoint not in _known:
             _known[endpoint] = probe(bucket)

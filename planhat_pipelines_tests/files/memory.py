@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -128,8 +129,13 @@ class MemoryClient(S3Client):
     """`point` is called before and after each call."""
 
     def __init__(self, s3: MemoryS3, point: Callable[[], None]) -> None:
-        super().__init__(S3Account(region="us-east-1", endpoint_url=f"memory://{id(s3)}"))
+        super().__init__(S3Account(region="us-east-1"))
         self._s3, self._point = s3, point
+        self._name = f"memory://{secrets.token_hex(8)}"
+
+    @property
+    def endpoint(self) -> str:
+        return self._name
 
     def do(self, doing: str, ask: Callable[[Any], Any], service: str = "s3") -> Any:
         self._point()

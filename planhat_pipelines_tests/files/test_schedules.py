@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -127,4 +128,38 @@ def _drop(key: str, stored: Stored) -> Drop:
 
 
 TestSchedules = Schedules.TestCase
-TestSchedules.settings = settings(max_examples=120, stateful_step_count=20, deadline=None)
+TestSchedules.settings = settings(max_examples=80, stateful_step_count=20, deadline=None)
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_a_drop_written_over_at_any_moment_of_an_import_loses_nothing(
+    versioned: bool, tmp_path: Path
+) -> None:
+    old, new = b"id\n1\n", b"id\n2\n"
+    for at in range(1, 100):
+        s3, seen = MemoryS3(versioned=versioned), 0
+
+        def point(s3: MemoryS3 = s3, at: int = at) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == at:
+                s3.wait(5)
+                s3.put_object("drops", "in/a.csv", new)
+
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        s3.put_object("drops", "in/a.csv", old)
+        book = worker.StoppableBook(folder / "book.sqlite", point)
+        inbox = Inbox(
+            "devices", Bucket(MemoryClient(s3, point), "drops"), worker.layout(""), book, folder / "spool"
+        )
+        worker.work(inbox, book)
+        if seen < at:
+            break
+        worker.work(inbox, book)  # what came after the last look
+        contents = [content for _, content in book.delivered()]
+        assert contents[-1] == new, f"written over at point {at}"
+        assert worker.problems(book, inbox) == [], f"written over at point {at}"
+        archived = [entry.archive for entry in book.entries() if entry.state == "done"]
+        assert [s3.objects[key][-1].content for key in archived] == contents, f"written over at point {at}"
+    assert 30 < at < 99

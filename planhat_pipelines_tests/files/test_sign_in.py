@@ -148,6 +148,14 @@ def test_each_refusal_has_a_type_and_a_cure(told: Told, kind: type[FilesError], 
         check(S3Account(region="us-east-1", endpoint_url=aws.endpoint, **OWN))
 
 
+def test_a_bucket_in_another_region_is_told_though_aws_lets_us_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pretend(lambda asked: Told(headers={"x-amz-bucket-region": "eu-west-1"})) as aws:
+        monkeypatch.setenv("HTTP_PROXY", aws.endpoint)
+        monkeypatch.setenv("NO_PROXY", "")
+        with pytest.raises(WrongRegion, match=r"is in eu-west-1, the account says eu-north-1"):
+            check(S3Account(region="eu-north-1", endpoint_url="http://s3.eu-north-1.amazonaws.com", **OWN))
+
+
 def test_a_refused_look_says_why_though_head_is_answered_without_a_reason() -> None:
     with pretend(lambda asked: refusal(403, "RequestTimeTooSkewed")) as aws:
         bucket = Bucket(S3Client(S3Account(region="us-east-1", endpoint_url=aws.endpoint, **OWN)), "drops")
