@@ -8,6 +8,7 @@ import resource
 import sys
 import threading
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ def main(job: str) -> None:
     options, limits = FileOptions(**given["options"]), Limits(**given["limits"])
     _bind(limits)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    warnings.simplefilter("ignore")  # of parsers, to nobody
     os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # others reserve far more than they use
 
     from planhat_pipelines.files.formats.convert import convert  # the parsers load within the bounds

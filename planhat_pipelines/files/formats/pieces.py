@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -107,4 +108,7 @@ def checked_columns(names: Sequence[str], most: int, where: str) -> list[str]:
 
 
 def _save(frame: pl.DataFrame, path: Path) -> None:
-    frame.write_parquet(path, compression="lz4", statistics=False)
+    try:
+        frame.write_parquet(path, compression="lz4", statistics=False)
+    except pl.exceptions.PolarsError as error:  # the disk's fault, which must not look like the file's
+        raise OSError(errno.EIO, f"{path.name} cannot be written: {error}") from None

@@ -17,8 +17,8 @@ def careful_rows(path: Path, sheet: str, epoch: datetime, notes: Notes, limits: 
     empty cells here and are not counted."""
     from openpyxl import load_workbook
 
-    book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    try:
+    with path.open("rb") as file:  # by its name openpyxl would judge the format
+        book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
         page: Any = book[sheet]
         page.reset_dimensions()  # what a file says of its own extent is often wrong
         for number, cells in enumerate(page.iter_rows(), 1):
@@ -30,8 +30,6 @@ def careful_rows(path: Path, sheet: str, epoch: datetime, notes: Notes, limits: 
                 )
             if end:
                 yield number, [_text(cell, place, epoch, notes) for place, cell in enumerate(cells[:end])]
-    finally:
-        book.close()
 
 
 def _text(cell: Any, place: int, epoch: datetime, notes: Notes) -> str | None:

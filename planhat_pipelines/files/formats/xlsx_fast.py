@@ -15,7 +15,8 @@ from planhat_pipelines.files.formats.xlsx_book import blocks, text_of
 _CELL = re.compile(
     rb'<c r="([A-Z]{1,3})(\d{1,7})"(?: s="(\d{1,6})")?(?: t="(\w+)")?'
     rb"(?:/>|>(<f[^>]*/>|<f[^>]*>[^<]*</f>)?"
-    rb'(?:<v(?: xml:space="preserve")?>([^<]*)</v>|<v ?/>|<is><t(?: xml:space="preserve")?>([^<]*)</t></is>)?</c>)'
+    rb'(?:<v(?: xml:space="preserve")?>([^<]*)</v>|<v ?/>'
+    rb'|<is>(?:<t(?: xml:space="preserve")?>([^<]*)</t>|<t ?/>)</is>)?</c>)'
 )
 _BEGIN, _END, _ROW_END = b"<sheetData>", b"</sheetData>", b"</row>"
 _NUMBER = Look()

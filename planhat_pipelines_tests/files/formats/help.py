@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ from planhat_pipelines.files.formats import FileOptions, Limits
 from planhat_pipelines.files.formats.convert import convert
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_STRINGS = (
+    '<Override PartName="/xl/sharedStrings.xml" ContentType='
+    '"application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"/>'
+)
 RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 
 
@@ -39,7 +44,9 @@ def table(content: bytes, limits: Limits | None = None, **options: Any) -> Table
         path, folder = Path(name) / "drop", Path(name) / "pieces"
         path.write_bytes(content)
         folder.mkdir()
-        found = convert(path, folder, FileOptions(**options), limits or Limits())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # openpyxl's, as in the child
+            found = convert(path, folder, FileOptions(**options), limits or Limits())
         pieces = [pl.read_parquet(folder / piece) for piece in found["pieces"]]
         refused = [row for piece in found["refused_pieces"] for row in pl.read_parquet(folder / piece).rows()]
         left = {path.name for path in folder.iterdir()}
@@ -69,8 +76,8 @@ def workbook(
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         '<Override PartName="/xl/workbook.xml" ContentType='
         '"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/>'
-        '<Override PartName="/xl/sharedStrings.xml" ContentType='
-        '"application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"/></Types>',
+        # openpyxl expects each part that is declared
+         + (_STRINGS if strings is not None else "") + "</Types>",
         "_rels/.rels": head
         + '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
         f'<Relationship Id="r1" Type="{RELATIONS}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
