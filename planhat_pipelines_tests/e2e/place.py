@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -100,6 +101,14 @@ class Place:
     def calm(self) -> None:
         """No more faults."""
         self.planhat.admin("DELETE", "faults")
+
+    def wait_for(self, path: str, test: Callable[[Any], Any], seconds: float = 15) -> None:
+        """Look at the admin view until `test` holds."""
+        end = time.monotonic() + seconds
+        while not test(self.planhat.admin("GET", path)):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{path} did not become as expected within {seconds} s")
+            time.sleep(0.05)
 
     def points(self) -> Counter[Point]:
         """Every point that Planhat holds, and how often."""

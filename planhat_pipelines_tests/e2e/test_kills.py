@@ -93,7 +93,7 @@ def test_points_stored_by_a_request_that_was_never_answered_are_not_sent_again(
     place.seats(ROWS)
     place.fault("timeout_after", seconds=1.5, skip=1, count=1)
     pid = mortals.start(place.environment, place.facts())
-    place.planhat.wait_for("points/digest", lambda digest: digest["count"] == 4)
+    place.wait_for("points/digest", lambda digest: digest["count"] == 4)
     os.kill(pid, signal.SIGKILL)
     assert mortals.end() == "killed"
     settled(place, place.spec())
@@ -220,7 +220,7 @@ def test_a_second_run_of_a_living_sync_changes_nothing(place: Place, mortals: Mo
     place.seats(ROWS)
     place.fault("slow", seconds=1.5, count=1)
     mortals.start(place.environment, place.facts())
-    place.planhat.wait_for("faults", lambda faults: faults["rules"][0]["fired"])
+    place.wait_for("faults", lambda faults: faults["rules"][0]["fired"])
     before = picture(place)
     with pytest.raises(SyncBusy):
         place.run()
