@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 from dagster.components.core.component_tree import ComponentTree
 
-from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, SnowflakeSignIn
+from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, S3SignIn, SnowflakeSignIn
 from planhat_pipelines.orchestration.sources import companies_first, external_sources
 
 
@@ -22,6 +22,7 @@ def defs() -> dg.Definitions:
         dg.Definitions(
             resources={
                 "snowflake": SnowflakeSignIn(),
+                "s3": S3SignIn(),
                 "planhat": PlanhatTenant(),
                 "ledger": LedgerDatabase(),
             },

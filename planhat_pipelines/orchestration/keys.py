@@ -12,6 +12,11 @@ def snowflake_table(table: Table) -> dg.AssetKey:
     return dg.AssetKey(["snowflake", table.database, table.schema, table.name])
 
 
+def drops(bucket: str, prefix: str) -> dg.AssetKey:
+    """The upstream asset of the files below a prefix."""
+    return dg.AssetKey(["s3", bucket, *(part for part in prefix.split("/") if part)])
+
+
 def planhat(kind: str, sync: str) -> dg.AssetKey:
     """The downstream asset of a sync; `kind` is metrics, activities or a model's name."""
     return dg.AssetKey(["planhat", kind, sync])

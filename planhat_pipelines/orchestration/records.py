@@ -1,14 +1,20 @@
 """A records spec as Dagster definitions."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from planhat_pipelines.engine.crm import records_lines, records_source, records_sync
+from planhat_pipelines.engine.protocols import Source
+from planhat_pipelines.engine.run import Sync
+from planhat_pipelines.ledger import Ledger
+from planhat_pipelines.orchestration import keys
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, SnowflakeSignIn
-from planhat_pipelines.orchestration.syncs import SnowflakeSync
+from planhat_pipelines.orchestration.syncs import ShownSync
+from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.snowflake.tables import Table
 from planhat_pipelines.spec.base import table_parts
 from planhat_pipelines.spec.records import RecordsSpec
@@ -24,11 +30,19 @@ class RecordsRun(dg.Config):
 
 
 def records_definitions(spec: RecordsSpec) -> dg.Definitions:
-    """All that Dagster knows of one records sync. Its pool lets one run at a time write a model."""
+    """All that Dagster knows of one records sync."""
     table = Table(*table_parts(spec.table))
-    sync = SnowflakeSync(spec, spec.model, table, records_lines(spec), pool=f"planhat_{spec.model}")
+    shown = ShownSync(
+        spec,
+        spec.model,
+        keys.snowflake_table(table),
+        str(table),
+        "snowflake",
+        records_lines(spec),
+        pool=f"planhat_{spec.model}",
+    )
 
-    @dg.multi_asset(**sync.asset_arguments())
+    @dg.multi_asset(**shown.asset_arguments())
     def run(
         context: dg.AssetExecutionContext,
         config: RecordsRun,
@@ -36,20 +50,24 @@ def records_definitions(spec: RecordsSpec) -> dg.Definitions:
         planhat: PlanhatTenant,
         ledger: LedgerDatabase,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
-        yield from sync.execute(
-            context,
-            snowflake,
-            planhat,
-            ledger,
-            lambda session, client, book: records_sync(
-                spec,
-                session,
-                client,
-                book,
-                log=context.log.info,
-                full=config.full,
-                allow_many_changes=config.allow_many_changes,
-            ),
-        )
+        @contextmanager
+        def opened(client: Planhat, book: Ledger) -> Generator[Sync]:
+            with snowflake.connection() as session:
+                yield records_sync(
+                    spec,
+                    session,
+                    client,
+                    book,
+                    log=context.log.info,
+                    full=config.full,
+                    allow_many_changes=config.allow_many_changes,
+                )
 
-    return sync.definitions(run, lambda session: records_source(spec, session))
+        yield from shown.execute(context, planhat, ledger, opened)
+
+    @contextmanager
+    def source(snowflake: SnowflakeSignIn, book: Ledger) -> Generator[Source]:
+        with snowflake.connection() as session:
+            yield records_source(spec, session)
+
+    return shown.definitions(run, source)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -19,13 +20,17 @@ from planhat_pipelines.engine.environment import (
     open_planhat,
     planhat_account,
     read_back_seconds,
+    s3_account,
     snowflake_account,
+    spool_folder,
 )
 
 if TYPE_CHECKING:
+    from dagster_aws.s3 import S3Resource
     from dagster_snowflake import SnowflakeResource
     from snowflake.connector import SnowflakeConnection
 
+    from planhat_pipelines.files.account import S3Account
     from planhat_pipelines.ledger import Ledger
     from planhat_pipelines.planhat.client import Planhat
 
@@ -65,6 +70,52 @@ class SnowflakeSignIn(dg.ConfigurableResource):  # type: ignore[type-arg]
         }
         known.pop("private_key", None)
         return SnowflakeResource(**known, additional_snowflake_connection_args=arguments)
+
+
+class S3SignIn(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Access to buckets: at most one way in, or none for the machine's own credentials; leave all out and set AWS_...
+    and S3_... variables."""
+
+    region: str | None = Field(default=None, description="For instance eu-north-1.")
+    access_key_id: str | None = None
+    secret_access_key: str | None = None
+    session_token: str | None = None
+    profile: str | None = None
+    secret_file: str | None = Field(
+        default=None, description="A file that holds the keys; read again when it changes."
+    )
+    secret_command: str | None = Field(default=None, description="A program whose output holds the keys.")
+    secret_name: str | None = Field(
+        default=None, description="A secret of AWS Secrets Manager that holds the keys."
+    )
+    role_arn: str | None = None
+    external_id: str | None = None
+    endpoint_url: str | None = None
+    sts_endpoint_url: str | None = None
+
+    def account(self) -> S3Account:
+        """The account as the engine takes it."""
+        return s3_account(os.environ, **_given(self))
+
+    @property
+    def spool(self) -> Path:
+        """Where a drop lies while it is worked on."""
+        return spool_folder(os.environ)
+
+    def dagster_aws(self) -> S3Resource:
+        """The same sign-in as dagster-aws' own resource, for assets of your own that want it. It knows no role and no
+        rotated keys."""
+        from dagster_aws.s3 import S3Resource
+
+        account = self.account()
+        return S3Resource(
+            region_name=account.region,
+            endpoint_url=account.endpoint_url,
+            profile_name=account.profile,
+            aws_access_key_id=account.access_key_id,
+            aws_secret_access_key=account.secret_access_key,
+            aws_session_token=account.session_token,
+        )
 
 
 class PlanhatTenant(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -1,13 +1,14 @@
-"""What every Snowflake sync looks like in Dagster: one downstream asset, its checks, its job, its schedule."""
+"""What every sync looks like in Dagster: one downstream asset, its checks, its job, its schedule."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import dagster as dg
 
-from planhat_pipelines.engine.due import due
+from planhat_pipelines.engine.due import Due, due
 from planhat_pipelines.engine.lines import Line
 from planhat_pipelines.engine.protocols import Source
 from planhat_pipelines.engine.report import Report
@@ -16,15 +17,11 @@ from planhat_pipelines.ledger import Ledger
 from planhat_pipelines.mapping.columns import MappingError
 from planhat_pipelines.orchestration import keys, show
 from planhat_pipelines.orchestration.failures import permanent_errors_fail
-from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, SnowflakeSignIn
+from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant
 from planhat_pipelines.orchestration.schedules import SYNC_TAG, sync_schedule
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.snowflake.errors import KeyColumnError, NotFound
-from planhat_pipelines.snowflake.tables import Table
 from planhat_pipelines.spec.cadence import Every
-
-if TYPE_CHECKING:
-    from snowflake.connector import SnowflakeConnection
 
 _UNFIT = (MappingError, NotFound, KeyColumnError)
 _CHECKS = {
@@ -52,12 +49,18 @@ class Declared(Protocol):
 
 
 @dataclass(frozen=True)
-class SnowflakeSync:
-    """A declared sync with what Dagster shows of it. `kind`: metrics, activities or a model's name."""
+class ShownSync:
+    """A declared sync with what Dagster shows of it.
+
+    kind: metrics, activities or a model's name. source: the upstream asset, and its name as people know it.
+    resource: the key of the resource that opens the source. pool: lets one run at a time write a model.
+    """
 
     spec: Declared
     kind: str
-    table: Table
+    source_key: dg.AssetKey
+    source_name: str
+    resource: str
     lines: Sequence[Line]
     pool: str | None = None
 
@@ -66,14 +69,9 @@ class SnowflakeSync:
         """The downstream asset."""
         return keys.planhat(self.kind, self.spec.name)
 
-    @property
-    def source_key(self) -> dg.AssetKey:
-        """The upstream asset."""
-        return keys.snowflake_table(self.table)
-
     def asset_arguments(self) -> Mapping[str, Any]:
         """Arguments of the `multi_asset` that runs the sync."""
-        spec, table = self.spec, str(self.table)
+        spec, table = self.spec, self.source_name
         shown = dg.AssetSpec(
             self.key,
             deps=[self.source_key],
@@ -105,20 +103,15 @@ class SnowflakeSync:
     def execute(
         self,
         context: dg.AssetExecutionContext,
-        snowflake: SnowflakeSignIn,
         planhat: PlanhatTenant,
         ledger: LedgerDatabase,
-        ready: Callable[["SnowflakeConnection", Planhat, Ledger], Sync],
+        opened: Callable[[Planhat, Ledger], AbstractContextManager[Sync]],
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
-        """Run the sync and tell Dagster of it."""
-        with (
-            permanent_errors_fail(),
-            ledger.open() as book,
-            snowflake.connection() as session,
-            planhat.client(book) as client,
-        ):
+        """Run the sync and tell Dagster of it. `opened`: the sync over open connections."""
+        with permanent_errors_fail(), ledger.open() as book, planhat.client(book) as client:
             try:
-                report = ready(session, client, book).run(context.run.run_id, context.log.info)
+                with opened(client, book) as sync:
+                    report = sync.run(context.run_id, context.log.info)
             except _UNFIT as error:
                 yield self._check("source_as_mapped", False, dg.AssetCheckSeverity.ERROR, problem=str(error))
                 raise
@@ -133,9 +126,10 @@ class SnowflakeSync:
         )
 
     def definitions(
-        self, asset: dg.AssetsDefinition, source: Callable[["SnowflakeConnection"], Source]
+        self, asset: dg.AssetsDefinition, source: Callable[[Any, Ledger], AbstractContextManager[Source]]
     ) -> dg.Definitions:
-        """The asset with its job and its schedule, which asks the source whether a run is due."""
+        """The asset with its job and its schedule, which asks whether a run is due. `source`: opened with the
+        resource of the source."""
         spec = self.spec
         job = dg.define_asset_job(
             f"{spec.name}_job",
@@ -144,12 +138,11 @@ class SnowflakeSync:
             description=f"Run the sync {spec.name} now.",
         )
 
-        def look(snowflake: SnowflakeSignIn, ledger: LedgerDatabase) -> tuple[bool, str]:
-            with ledger.open() as book, snowflake.connection() as session:
-                found = due(spec.name, source(session), book)
-                return found.run, found.why
+        def look(resource: Any, book: Ledger) -> Due:
+            with source(resource, book) as opened:
+                return due(spec.name, opened, book)
 
-        schedule = sync_schedule(spec.name, spec.every, job.name, look)
+        schedule = sync_schedule(spec.name, spec.every, job.name, self.resource, look)
         return dg.Definitions(assets=[asset], jobs=[job], schedules=[schedule])
 
     def _checks(self, report: Report) -> list[dg.AssetCheckResult]:

@@ -1,34 +1,44 @@
 """A usage spec as Dagster definitions."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 
+from planhat_pipelines.engine.protocols import Source
+from planhat_pipelines.engine.run import Sync
 from planhat_pipelines.engine.usage import mapping_lines, source_table, usage_source, usage_sync
+from planhat_pipelines.ledger import Ledger
+from planhat_pipelines.orchestration import keys
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, SnowflakeSignIn
-from planhat_pipelines.orchestration.syncs import SnowflakeSync
+from planhat_pipelines.orchestration.syncs import ShownSync
+from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.spec.usage import UsageSpec
 
 
 def usage_definitions(spec: UsageSpec) -> dg.Definitions:
     """All that Dagster knows of one usage sync."""
-    kind = "metrics" if spec.metrics else "activities"
-    sync = SnowflakeSync(spec, kind, source_table(spec), mapping_lines(spec))
+    kind, table = "metrics" if spec.metrics else "activities", source_table(spec)
+    shown = ShownSync(spec, kind, keys.snowflake_table(table), str(table), "snowflake", mapping_lines(spec))
 
-    @dg.multi_asset(**sync.asset_arguments())
+    @dg.multi_asset(**shown.asset_arguments())
     def run(
         context: dg.AssetExecutionContext,
         snowflake: SnowflakeSignIn,
         planhat: PlanhatTenant,
         ledger: LedgerDatabase,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
-        yield from sync.execute(
-            context,
-            snowflake,
-            planhat,
-            ledger,
-            lambda session, client, book: usage_sync(spec, session, client, book, planhat.patience),
-        )
+        @contextmanager
+        def opened(client: Planhat, book: Ledger) -> Generator[Sync]:
+            with snowflake.connection() as session:
+                yield usage_sync(spec, session, client, book, planhat.patience)
 
-    return sync.definitions(run, lambda session: usage_source(spec, session))
+        yield from shown.execute(context, planhat, ledger, opened)
+
+    @contextmanager
+    def source(snowflake: SnowflakeSignIn, book: Ledger) -> Generator[Source]:
+        with snowflake.connection() as session:
+            yield usage_source(spec, session)
+
+    return shown.definitions(run, source)

@@ -1,0 +1,55 @@
+"""A files spec as Dagster definitions."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+
+from planhat_pipelines.engine.files import files_lines, files_source, files_sync
+from planhat_pipelines.engine.protocols import Source
+from planhat_pipelines.engine.run import Sync
+from planhat_pipelines.ledger import Ledger
+from planhat_pipelines.orchestration import keys
+from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, S3SignIn
+from planhat_pipelines.orchestration.syncs import ShownSync
+from planhat_pipelines.planhat.client import Planhat
+from planhat_pipelines.spec.files import FilesSpec
+
+
+def files_definitions(spec: FilesSpec) -> dg.Definitions:
+    """All that Dagster knows of one files sync."""
+    kind = spec.records.model if spec.records else "metrics" if spec.metrics else "activities"
+    shown = ShownSync(
+        spec,
+        kind,
+        keys.drops(spec.bucket, spec.prefix),
+        f"s3://{spec.bucket}/{spec.prefix}",
+        "s3",
+        files_lines(spec),
+        pool=f"planhat_{spec.records.model}" if spec.records else None,
+    )
+
+    @dg.multi_asset(**shown.asset_arguments())
+    def run(
+        context: dg.AssetExecutionContext, s3: S3SignIn, planhat: PlanhatTenant, ledger: LedgerDatabase
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+        @contextmanager
+        def opened(client: Planhat, book: Ledger) -> Generator[Sync]:
+            yield files_sync(
+                spec,
+                s3.account(),
+                client,
+                book,
+                spool=s3.spool,
+                patience=planhat.patience,
+                log=context.log.info,
+            )
+
+        yield from shown.execute(context, planhat, ledger, opened)
+
+    @contextmanager
+    def source(s3: S3SignIn, book: Ledger) -> Generator[Source]:
+        yield files_source(spec, s3.account(), book, s3.spool)
+
+    return shown.definitions(run, source)
