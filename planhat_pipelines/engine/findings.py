@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from planhat_pipelines.engine.environment import NotConfigured
+from planhat_pipelines.files.errors import FilesError
 from planhat_pipelines.ledger import LedgerError
 from planhat_pipelines.mapping.columns import MappingError
 from planhat_pipelines.planhat.errors import PlanhatError
@@ -31,7 +32,15 @@ def tried(about: str, promise: Callable[[], str]) -> Finding:
 
     try:
         return Finding(about, True, promise())
-    except (Broken, NotConfigured, LedgerError, MappingError, PlanhatError, SnowflakeError) as error:
+    except (
+        Broken,
+        FilesError,
+        LedgerError,
+        MappingError,
+        NotConfigured,
+        PlanhatError,
+        SnowflakeError,
+    ) as error:
         return Finding(about, False, str(error))
     except Error as error:
         return Finding(about, False, str(translated(error, "Asking Snowflake")))

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 
 from planhat_pipelines.engine.environment import open_ledger, planhat_account, snowflake_account
 from planhat_pipelines.engine.findings import Broken, Finding, tried
-from planhat_pipelines.engine.promises import Tenant, destination_models, promises
+from planhat_pipelines.engine.promises import Tenant, destination_models, mapped_records, promises
 from planhat_pipelines.ledger import Budget, Ledger
 from planhat_pipelines.planhat.catalogue import model
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.planhat.lookups import custom_fields, targets
 from planhat_pipelines.planhat.transport import Patience
 from planhat_pipelines.snowflake.look import signed_in
+from planhat_pipelines.spec.files import FilesSpec
 from planhat_pipelines.spec.kinds import AnySpec
-from planhat_pipelines.spec.records import RecordsSpec
-from planhat_pipelines.spec.usage import UsageSpec
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -91,15 +90,16 @@ def preflight(specs: Sequence[AnySpec], environment: Mapping[str, str]) -> Itera
     with ExitStack() as stack:
         world = World(environment, stack)
         yield tried("ledger", world.open_ledger)
-        yield tried("Snowflake", world.open_snowflake)
+        if not all(isinstance(spec, FilesSpec) for spec in specs):
+            yield tried("Snowflake", world.open_snowflake)
         yield tried("Planhat", world.open_planhat)
-        if any(isinstance(spec, UsageSpec) for spec in specs):
+        records = [mapped_records(spec) for spec in specs]
+        if None in records:
             yield tried("Planhat", world.tenant_token)
         if world.planhat:
             for name in sorted({name for spec in specs for name in destination_models(spec)}):
                 yield tried("Planhat", partial(world.read_records, name, world.planhat))
-            for name in sorted({spec.model for spec in specs if isinstance(spec, RecordsSpec)}):
+            for name in sorted({each.model for each in records if each}):
                 yield tried("Planhat", partial(world.read_custom_fields, name, world.planhat))
-        if world.session:
-            for spec in specs:
-                yield from promises(spec, world.session, world.tenant)
+        for spec in specs:
+            yield from promises(spec, environment, world.session, world.tenant)

@@ -1,4 +1,4 @@
-"""What a spec promises: its table can be read, has the mapped columns and a sound key, and its rows can go."""
+"""What a spec promises: its table or bucket can be read, columns and key are sound, and its rows fit Planhat."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from planhat_pipelines.engine.contract import missing
+from planhat_pipelines.engine.contract import compiled
 from planhat_pipelines.engine.crm import records_source
+from planhat_pipelines.engine.environment import s3_account
 from planhat_pipelines.engine.findings import Broken, Finding, tried
 from planhat_pipelines.engine.usage import (
     activities_mapping,
     metrics_mapping,
     usage_source,
 )
+from planhat_pipelines.files import Bucket, S3Client
 from planhat_pipelines.mapping.targets import Mapped, known_targets
 from planhat_pipelines.planhat.lookups import CustomField
 from planhat_pipelines.snowflake.errors import NotFound
 from planhat_pipelines.snowflake.look import LOOKED_AT, keys, tracks_changes
 from planhat_pipelines.snowflake.tables import Column, Table, resolve
 from planhat_pipelines.snowflake.usage import UsageTable
+from planhat_pipelines.spec.files import FileRecords, FilesSpec
 from planhat_pipelines.spec.kinds import AnySpec
 from planhat_pipelines.spec.records import RecordsSpec
 from planhat_pipelines.spec.usage import UsageSpec
@@ -42,28 +45,48 @@ class Tenant:
 
 
 def destination_models(spec: AnySpec) -> set[str]:
-    """The models whose records the rows of a spec are about."""
+    """The models whose records the rows of a spec become, or are about."""
+    if (records := mapped_records(spec)) is not None:
+        return {records.model} | ({"company"} if records.company else set())
+    metrics = None if isinstance(spec, RecordsSpec) else spec.metrics
+    return {metrics.target.model if metrics else "enduser"}
+
+
+def mapped_records(spec: AnySpec) -> RecordsSpec | FileRecords | None:
+    """The part of a spec that maps rows to records, if it does."""
+    match spec:
+        case RecordsSpec():
+            return spec
+        case FilesSpec():
+            return spec.records
+        case UsageSpec():
+            return None
+
+
+def promises(
+    spec: AnySpec, environment: Mapping[str, str], session: SnowflakeConnection | None, tenant: Tenant
+) -> Iterator[Finding]:
+    """Try them one by one; what hangs on a promise that does not hold, or on a missing session, is left out."""
     match spec:
         case UsageSpec():
-            return {spec.metrics.target.model if spec.metrics else "enduser"}
+            yield from _usage(spec, session, tenant.records) if session else ()
         case RecordsSpec():
-            return {spec.model} | ({"company"} if spec.company else set())
-        case _:
-            return set()
+            yield from _records(spec, session) if session else ()
+        case FilesSpec():
+            yield tried(spec.name, partial(_bucket, spec, environment))
+    records = mapped_records(spec)
+    if records is not None and (fields := tenant.custom_fields.get(records.model)) is not None:
+        yield tried(spec.name, partial(_contract, spec.name, records, fields))
 
 
-def promises(spec: AnySpec, session: SnowflakeConnection, tenant: Tenant) -> Iterator[Finding]:
-    """Try them one by one; what hangs on a promise that does not hold is left out."""
-    match spec:
-        case UsageSpec():
-            return _usage(spec, session, tenant)
-        case RecordsSpec():
-            return _records(spec, session, tenant)
-        case _:
-            return iter(())
+def _bucket(spec: FilesSpec, environment: Mapping[str, str]) -> str:
+    Bucket(S3Client(s3_account(environment)), spec.bucket).check(spec.prefix)
+    return f"the bucket {spec.bucket} can be listed below {spec.prefix or 'its root'}"
 
 
-def _usage(spec: UsageSpec, session: SnowflakeConnection, tenant: Tenant) -> Iterator[Finding]:
+def _usage(
+    spec: UsageSpec, session: SnowflakeConnection, records: Mapping[str, pl.DataFrame]
+) -> Iterator[Finding]:
     source = usage_source(spec, session)
     yield (table := tried(spec.name, lambda: f"{source.table} exists, with {len(source.shape)} columns"))
     if not table.holds:
@@ -71,32 +94,25 @@ def _usage(spec: UsageSpec, session: SnowflakeConnection, tenant: Tenant) -> Ite
     yield (columns := tried(spec.name, partial(_columns, source.columns, source.shape, source.table)))
     yield (key := tried(spec.name, partial(_key, session, source.table, lambda: source.key_column)))
     if columns.holds and key.holds:
-        yield tried(spec.name, partial(_sample, spec, source, tenant.records))
+        yield tried(spec.name, partial(_sample, spec, source, records))
 
 
-def _records(spec: RecordsSpec, session: SnowflakeConnection, tenant: Tenant) -> Iterator[Finding]:
+def _records(spec: RecordsSpec, session: SnowflakeConnection) -> Iterator[Finding]:
     source = records_source(spec, session)
     yield (table := tried(spec.name, lambda: f"{source.table} exists, with {len(source.shape)} columns"))
-    if table.holds:
-        mapped = [*source.columns, *([spec.updated_at] if spec.updated_at else [])]
-        yield tried(spec.name, partial(_columns, mapped, source.shape, source.table))
-        yield tried(
-            spec.name,
-            partial(_key, session, source.table, lambda: resolve(source.key, source.shape, source.table)),
-        )
-        if spec.changes == "change_tracking":
-            yield tried(spec.name, partial(_tracking, session, source.table))
-    if (fields := tenant.custom_fields.get(spec.model)) is not None:
-        yield tried(spec.name, partial(_custom_fields, spec, fields))
+    if not table.holds:
+        return
+    mapped = [*source.columns, *([spec.updated_at] if spec.updated_at else [])]
+    yield tried(spec.name, partial(_columns, mapped, source.shape, source.table))
+    find = partial(resolve, source.key, source.shape, source.table)
+    yield tried(spec.name, partial(_key, session, source.table, find))
+    if spec.changes == "change_tracking":
+        yield tried(spec.name, partial(_tracking, session, source.table))
 
 
-def _custom_fields(spec: RecordsSpec, fields: Sequence[CustomField]) -> str:
-    if absent := missing(spec, fields):
-        named = ", ".join(f"{each.name!r} ({each.type})" for each in absent)
-        raise Broken(
-            f"{spec.planhat_model.title} has no custom field {named}: create it in Planhat, or correct the name."
-        )
-    return f"the custom fields it maps to {spec.planhat_model.title} exist"
+def _contract(sync: str, records: RecordsSpec | FileRecords, fields: Sequence[CustomField]) -> str:
+    compiled(sync, records.planhat_model, records.fields, fields)
+    return f"the {len(records.fields)} mapped fields exist on {records.planhat_model.title} and fit"
 
 
 def _columns(mapped: Iterable[str], shape: Mapping[str, Column], table: Table) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from planhat_pipelines.engine.findings import Finding
 from planhat_pipelines.engine.preflight import preflight
+from planhat_pipelines.sandbox.s3 import S3Server
+from planhat_pipelines.spec.files import FilesSpec
 from planhat_pipelines.spec.kinds import AnySpec
 from planhat_pipelines.spec.records import RecordsSpec
 from planhat_pipelines_tests.e2e.place import Place
@@ -183,4 +185,56 @@ def test_a_custom_field_that_the_tenant_does_not_have_is_a_problem(place: Place)
     place.sql("CREATE TABLE {table} (ACCOUNT_ID VARCHAR, NAME VARCHAR, ARR FLOAT)")
     place.sql("ALTER TABLE {table} SET CHANGE_TRACKING = TRUE")
     (problem,) = problems(tried(place, accounts(place)))
-    assert "Company has no custom field 'ARR' (text)" in problem
+    assert "Company has no custom field 'ARR'" in problem
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A bucket named drops, and the variables by which it is found."""
+    with S3Server(tmp_path_factory.mktemp("s3"), bucket="drops") as server:
+        yield {
+            "AWS_REGION": server.access.region,
+            "AWS_ACCESS_KEY_ID": server.access.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": server.access.secret_access_key,
+            "AWS_ENDPOINT_URL_S3": server.endpoint,
+        }
+
+
+def devices(bucket: str) -> FilesSpec:
+    return FilesSpec.model_validate(
+        {
+            "name": "devices",
+            "bucket": bucket,
+            "prefix": "devices/",
+            "every": "5m",
+            "metrics": {
+                "target": {"model": "company", "column": "customer"},
+                "date": "seen_at",
+                "values": [{"metric": "minutes", "column": "minutes"}],
+            },
+        }
+    )
+
+
+def test_a_bucket_that_can_be_listed_needs_no_snowflake(place: Place, s3: dict[str, str]) -> None:
+    environment = without(place.environment, "SNOWFLAKE_ACCOUNT") | s3
+    findings = list(preflight([devices("drops")], environment))
+    assert problems(findings) == []
+    assert findings[-1].text == "the bucket drops can be listed below devices/"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "changes", "said"),
+    [
+        ("no-such-bucket", {}, "no-such-bucket"),
+        ("drops", {"AWS_SECRET_ACCESS_KEY": "not-the-secret"}, "secret"),
+        ("drops", {"AWS_REGION": ""}, "AWS_REGION is not set"),
+    ],
+)
+def test_a_bucket_out_of_reach_is_a_problem(
+    place: Place, s3: dict[str, str], bucket: str, changes: dict[str, str], said: str
+) -> None:
+    (problem,) = problems(tried(place, devices(bucket), **(s3 | changes)))
+    assert problem.startswith("devices: ")
+    assert said in problem
+    assert "not-the-secret" not in problem
