@@ -107,9 +107,13 @@ def read_fast(
 def _add(frame: pl.DataFrame, header: Header, pieces: Pieces, limits: Limits) -> None:
     """Pass on the rows that hold something, and refuse those that hold something outside the columns."""
     places = [name for name in frame.columns if name != LINE]
-    longest = frame.select(pl.max_horizontal(pl.col(places).str.len_bytes().max())).item()
-    if (longest or 0) > limits.field_bytes:
-        raise Unreadable(f"a cell is longer than {limits.field_bytes:,} bytes")
+    for place in places:
+        column = frame[place]
+        if (
+            column.estimated_size() > limits.field_bytes
+            and cast(int, column.str.len_bytes().max()) > limits.field_bytes
+        ):
+            raise Unreadable(f"a cell is longer than {limits.field_bytes:,} bytes")
     named = places[header.first : header.end]
     nameless = [place for place in places if place not in named]
     if nameless:

@@ -107,17 +107,21 @@ def open_book(path: Path, limits: Limits) -> Generator[Book]:
         yield Book(archive, limits)
 
 
-def blocks(file: IO[bytes], end: bytes, most: int, what: str) -> Generator[bytes]:
-    """The file in pieces that each end after `end`; what follows the last one is left out."""
+def blocks(file: IO[bytes], end: bytes, last: bytes, most: int) -> Generator[bytes]:
+    """A part in pieces that each end after `end`, up to the first `last`, which is not looked beyond."""
     rest = b""
     while chunk := file.read(CHUNK):
+        seen = max(0, len(rest) - len(last))
         rest += chunk
-        cut = rest.rfind(end) + len(end)
-        if cut >= len(end):
-            yield rest[:cut]
-            rest = rest[cut:]
+        if (stop := rest.find(last, seen)) >= 0:
+            yield rest[: stop + len(last)]
+            return
+        if cut := rest.rfind(end) + 1:
+            yield rest[: cut + len(end) - 1]
+            rest = rest[cut + len(end) - 1 :]
         elif len(rest) > most:
-            raise Unreadable(f"a part of {what} is longer than {most:,} bytes", cure=_CURE)
+            raise Unreadable(f"a row or text of the workbook is longer than {most:,} bytes", cure=_CURE)
+    yield rest
 
 
 _ENTITY = re.compile(r"&(?:(amp|lt|gt|quot|apos)|#(\d{1,7})|#x([0-9A-Fa-f]{1,6}));")
@@ -139,7 +143,7 @@ def text_of(raw: bytes) -> str:
 def _plain_strings(file: IO[bytes], limits: Limits) -> list[str] | None:
     """The strings, if each is one text without looks of its own."""
     strings: list[str] = []
-    for block in blocks(file, b"</si>", limits.line_bytes, "the shared strings"):
+    for block in blocks(file, b"</si>", b"</sst>", limits.line_bytes):
         found = _PLAIN_STRING.findall(block)
         if len(found) != block.count(b"<si") or b"<!" in block:
             return None

@@ -36,20 +36,20 @@ def fast_rows(
     begin in it, and no comment, entity definition or raw section. Else NotPlain is raised.
     """
     sheet = _Cells(looks, strings, epoch, notes, limits)
-    begun = False
-    for block in blocks(file, _ROW_END, limits.line_bytes, "the sheet"):
-        if not begun:
+    block = b""
+    for number, block in enumerate(blocks(file, _ROW_END, _END, limits.line_bytes)):
+        if not number:
             start = block.find(_BEGIN)
             if start < 0 or b"<!" in block[:start]:
                 raise NotPlain
-            block, begun = block[start:], True
+            block = block[start:]
         found = _CELL.findall(block)
-        if b"<!" in block or _END in block or len(found) != block.count(b"<c"):
+        if b"<!" in block or len(found) != block.count(b"<c"):
             raise NotPlain
         notes.hidden_rows += block.count(b' hidden="1"')
         yield from sheet.rows(found)
-    if not begun:
-        raise NotPlain  # an empty sheet, or another prefix
+    if not block.endswith(_END):
+        raise NotPlain
 
 
 class _Cells:
