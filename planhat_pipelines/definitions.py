@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import ModuleType
 
 import dagster as dg
 from dagster.components.core.component_tree import ComponentTree
@@ -16,9 +17,9 @@ from planhat_pipelines.orchestration.sources import companies_first, external_so
 def defs() -> dg.Definitions:
     """All definitions. The folder is loaded by its tree: load_from_defs_folder would also import every installed
     integration library, to list its components, in each run."""
-    folder = Path(os.environ.get("PLANHAT_PIPELINES_DEFS", Path(__file__).parent / "defs"))
+    folder = Path(os.environ.get("PLANHAT_PIPELINES_DEFS", Path(__file__).parent / "defs")).resolve()
     synced = dg.Definitions.merge(
-        ComponentTree.for_project(folder).build_defs_at_path(folder),
+        _tree(folder).build_defs_at_path(folder),
         dg.Definitions(
             resources={
                 "snowflake": SnowflakeSignIn(),
@@ -30,3 +31,10 @@ def defs() -> dg.Definitions:
         ),
     )
     return dg.Definitions.merge(companies_first(synced), dg.Definitions(assets=external_sources(synced)))
+
+
+def _tree(folder: Path) -> ComponentTree:
+    """The tree of any folder; `for_project` knows only the one named in a pyproject.toml above it."""
+    package = ModuleType("planhat_pipelines.defs")
+    package.__file__, package.__path__ = None, [str(folder)]
+    return ComponentTree.from_module(package, project_root=folder.parent)
