@@ -24,8 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `check`."""
     parser.description = (
         "Read every defs.yaml below FOLDER and print each problem with its place and its cure. When there is none, "
-        "sign in to Snowflake and Planhat (README, Sign-in) and try what the syncs promise of them: tables, columns, "
-        "keys, records, a sample of rows. Nothing is written but the ledger's own tables. "
+        "sign in to Snowflake, S3 and Planhat (README, Sign in to real accounts) and try what the syncs promise of "
+        "them: tables, columns, keys, buckets, fields, a sample of rows. Nothing is written but the ledger's own "
+        "tables. "
         "Exit code 0: no problem; 1: there are problems."
     )
     parser.epilog = "example: planhat-pipelines check my_project/defs --offline"

@@ -41,7 +41,8 @@ def surroundings(sandbox: Mapping[str, str], home: Path) -> dict[str, str]:
     return {
         **others,
         **sandbox,
+        "PLANHAT_SPOOL_FOLDER": str(home.parent / "spool"),
         "DAGSTER_HOME": str(home),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
-        "PYTHONWARNINGS": "ignore:Class `,ignore:Function `,ignore:Parameter `",  # Dagster warns of its own beta classes
+        "PYTHONWARNINGS": "ignore:Class `,ignore:Function `,ignore:Parameter `",  # Dagster on its own beta
     }
