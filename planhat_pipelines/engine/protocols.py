@@ -78,6 +78,11 @@ class Source(Protocol):
     """Where the rows of one sync come from. Its errors say what could not be read; it never returns an empty
     increment for a source that it could not read."""
 
+    @property
+    def unreadable(self) -> Sequence[str]:
+        """What could not be read at all and was set aside, with the reason."""
+        ...
+
     def claimed(self, claim: Any) -> None:
         """The run has the claim of the sync; for sources that write down themselves what they take."""
         ...

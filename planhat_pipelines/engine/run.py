@@ -47,6 +47,7 @@ class Sync:
             self.source.claimed(claim)
             try:
                 self._work(claim, report, log)
+                report.unreadable.extend(self.source.unreadable)
                 report.balance()
             except BaseException as error:
                 claim.finish("failed", report.counts, f"{type(error).__name__}: {error}")

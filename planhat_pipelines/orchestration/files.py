@@ -6,11 +6,12 @@ from typing import Any
 
 import dagster as dg
 
-from planhat_pipelines.engine.files import files_lines, files_source, files_sync
+from planhat_pipelines.engine.files import files_lines, files_source, files_sync, layout
 from planhat_pipelines.engine.protocols import Source
 from planhat_pipelines.engine.run import Sync
+from planhat_pipelines.files import S3Client, hints
 from planhat_pipelines.ledger import Ledger
-from planhat_pipelines.orchestration import keys
+from planhat_pipelines.orchestration import keys, show
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, S3SignIn
 from planhat_pipelines.orchestration.syncs import ShownSync
 from planhat_pipelines.planhat.client import Planhat
@@ -46,10 +47,24 @@ def files_definitions(spec: FilesSpec) -> dg.Definitions:
                 log=context.log.info,
             )
 
-        yield from shown.execute(context, planhat, ledger, opened)
+        yield from shown.execute(
+            context,
+            planhat,
+            ledger,
+            opened,
+            lambda book: {"drops": show.drops_table(book.drops(spec.name, limit=20))},
+        )
 
     @contextmanager
     def source(s3: S3SignIn, book: Ledger) -> Generator[Source]:
         yield files_source(spec, s3.account(), book, s3.spool)
 
-    return shown.definitions(run, source)
+    def arrived(s3: S3SignIn) -> list[str]:
+        mine = layout(spec)
+        return [
+            hint.key
+            for hint in hints(S3Client(s3.account()), spec.events or "")
+            if hint.bucket == spec.bucket and mine.takes(hint.key)
+        ]
+
+    return shown.definitions(run, source, arrived if spec.events else None)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from planhat_pipelines.engine.lines import Line
 from planhat_pipelines.engine.report import VERDICTS, Report
+from planhat_pipelines.files.names import shown
 
 
 def mapping_table(lines: Iterable[Line], table: str) -> dg.MarkdownMetadataValue:
@@ -53,6 +54,8 @@ def run_metadata(report: Report) -> dict[str, Any]:
         "cursor_from": cursor(report.cursor_from),
         "cursor_to": cursor(report.cursor_to),
     }
+    if report.unreadable:
+        metadata["unreadable"] = _table([{"what": each} for each in report.unreadable])
     if report.reasons:
         metadata["reasons"] = _table(
             [
@@ -74,6 +77,24 @@ def run_metadata(report: Report) -> dict[str, Any]:
             ]
         )
     return metadata
+
+
+def drops_table(drops: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """The latest drops of a sync: where each lies and what became of its rows."""
+    return _table(
+        [
+            {
+                "file": shown(drop["key"]),
+                "state": drop["state"],
+                "moved": f"{drop['moved_at']:%Y-%m-%d %H:%M} UTC",
+                "rows": drop["counts"].get("rows_read", 0),
+                "refused": drop["counts"].get("refused", 0),
+                "parked": drop["counts"].get("parked", 0),
+                "lies at": drop["archive"] or drop["key"],
+            }
+            for drop in drops
+        ]
+    )
 
 
 def _from(line: Line, table: str) -> str:

@@ -18,7 +18,7 @@ from planhat_pipelines.mapping.columns import MappingError
 from planhat_pipelines.orchestration import keys, show
 from planhat_pipelines.orchestration.failures import permanent_errors_fail
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant
-from planhat_pipelines.orchestration.schedules import SYNC_TAG, sync_schedule
+from planhat_pipelines.orchestration.schedules import SYNC_TAG, drop_sensor, freshness, sync_schedule
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.snowflake.errors import KeyColumnError, NotFound
 from planhat_pipelines.spec.cadence import Every
@@ -28,6 +28,7 @@ _CHECKS = {
     "verdicts_balance": "Every row read has exactly one verdict.",
     "no_rejections": "No row was refused.",
     "nothing_held": "Planhat answered every request.",
+    "all_readable": "Nothing had to be set aside as unreadable.",
     "source_as_mapped": "Table, key and mapping fit each other and the tenant.",
 }
 
@@ -80,6 +81,7 @@ class ShownSync:
             kinds={"planhat"},
             owners=list(spec.owners),
             tags=spec.tags,
+            freshness_policy=freshness(spec.every),
             code_version=hashlib.blake2b(spec.model_dump_json().encode(), digest_size=8).hexdigest(),
             metadata={
                 "mapping": show.mapping_table(self.lines, table),
@@ -106,12 +108,14 @@ class ShownSync:
         planhat: PlanhatTenant,
         ledger: LedgerDatabase,
         opened: Callable[[Planhat, Ledger], AbstractContextManager[Sync]],
+        more: Callable[[Ledger], Mapping[str, Any]] = lambda _: {},
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
-        """Run the sync and tell Dagster of it. `opened`: the sync over open connections."""
+        """Run the sync and tell Dagster of it. `opened`: the sync over open connections; `more`: further metadata."""
         with permanent_errors_fail(), ledger.open() as book, planhat.client(book) as client:
             try:
                 with opened(client, book) as sync:
-                    report = sync.run(context.run_id, context.log.info)
+                    report = sync.run(context.run.run_id, context.log.info)
+                    shown = {**show.run_metadata(report), **more(book)}
             except _UNFIT as error:
                 yield self._check("source_as_mapped", False, dg.AssetCheckSeverity.ERROR, problem=str(error))
                 raise
@@ -121,15 +125,16 @@ class ShownSync:
                 self.source_key, metadata={"rows_read": report.rows_read, "read_up_to": read_up_to}
             )
         )
-        yield dg.MaterializeResult(
-            self.key, metadata=show.run_metadata(report), check_results=self._checks(report)
-        )
+        yield dg.MaterializeResult(self.key, metadata=shown, check_results=self._checks(report))
 
     def definitions(
-        self, asset: dg.AssetsDefinition, source: Callable[[Any, Ledger], AbstractContextManager[Source]]
+        self,
+        asset: dg.AssetsDefinition,
+        source: Callable[[Any, Ledger], AbstractContextManager[Source]],
+        arrived: Callable[[Any], list[str]] | None = None,
     ) -> dg.Definitions:
         """The asset with its job and its schedule, which asks whether a run is due. `source`: opened with the
-        resource of the source."""
+        resource of the source. `arrived`: asks for events, where there are any."""
         spec = self.spec
         job = dg.define_asset_job(
             f"{spec.name}_job",
@@ -142,8 +147,9 @@ class ShownSync:
             with source(resource, book) as opened:
                 return due(spec.name, opened, book)
 
-        schedule = sync_schedule(spec.name, spec.every, job.name, self.resource, look)
-        return dg.Definitions(assets=[asset], jobs=[job], schedules=[schedule])
+        schedule = sync_schedule(spec.name, spec.every, job.name, self.key, self.resource, look)
+        sensors = [drop_sensor(spec.name, job.name, arrived)] if arrived else []
+        return dg.Definitions(assets=[asset], jobs=[job], schedules=[schedule], sensors=sensors)
 
     def _checks(self, report: Report) -> list[dg.AssetCheckResult]:
         warn, error = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
@@ -153,6 +159,7 @@ class ShownSync:
             self._check("verdicts_balance", rows == answered, error, rows=rows, answered=answered),
             self._check("no_rejections", refused == 0, warn, refused=refused, rows=rows),
             self._check("nothing_held", held == 0, error, held=held),
+            self._check("all_readable", not report.unreadable, error, unreadable=len(report.unreadable)),
             self._check("source_as_mapped", True, error),
         ]
 

@@ -76,6 +76,11 @@ class RecordsTable:
             f", {quoted(resolve(name, self.shape, self.table).name)} AS {quoted(name)}" for name in names
         )
 
+    @property
+    def unreadable(self) -> Sequence[str]:
+        """A table that cannot be read is an error."""
+        return ()
+
     def claimed(self, claim: object) -> None:
         """A table is only read."""
 

@@ -63,6 +63,11 @@ class UsageTable:
             )
         return column
 
+    @property
+    def unreadable(self) -> Sequence[str]:
+        """A table that cannot be read is an error."""
+        return ()
+
     def claimed(self, claim: object) -> None:
         """A table is only read."""
 

@@ -97,6 +97,12 @@ class FilesSpec(Spec):
     settle_seconds: float = Field(
         default=30, ge=0, description="Younger files wait, as a sender may still be writing them."
     )
+    events: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Address of an SQS queue that gets the bucket's ObjectCreated events: a drop then starts a run at "
+        "once. Set settle_seconds to 0 for senders that upload whole files. `every` stays, as events can be lost.",
+    )
     done_marker: str | None = Field(
         default=None,
         description="With .done, a file waits until one of the same name and this ending is there.",
