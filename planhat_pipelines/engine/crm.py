@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,11 @@ def records_source(
     log: Callable[[str], None] = lambda _: None,
     *,
     full: bool = False,
+    mapping: RecordsMapping | None = None,
 ) -> RecordsTable:
-    """The spec's table as a source; `full`: the whole table, whatever has changed."""
+    """The spec's table as a source. `full`: the whole table, whatever has changed. `mapping`: for a run, which reads
+    all rows again when the mapping or a list of values is another one than that of the last run."""
+    meaning = [_digest(spec.model_dump(include={"key", "company", "fields", "on_delete"}))]
     return RecordsTable(
         session,
         Table(*table_parts(spec.table)),
@@ -45,6 +49,7 @@ def records_source(
         spec.updated_at,
         spec.full_every.seconds if spec.full_every else None,
         full,
+        [*meaning, _digest(mapping.fields)] if mapping else meaning,
         log=log,
     )
 
@@ -71,8 +76,10 @@ def records_sync(
         spec.company.id if spec.company else "external",
         archive,
         None if allow_many_changes else spec.brake,
+        log,
     )
-    return Sync(spec.name, records_source(spec, session, log, full=full), destination, ledger)
+    source = records_source(spec, session, log, full=full, mapping=mapping)
+    return Sync(spec.name, source, destination, ledger)
 
 
 def records_mapping(
@@ -111,6 +118,10 @@ def records_lines(spec: RecordsSpec | FileRecords) -> list[Line]:
         else:
             lines.append(Line(each.field, [], f"always {each.value!r}"))
     return lines
+
+
+def _digest(what: object) -> str:
+    return hashlib.blake2b(repr(what).encode(), digest_size=8).hexdigest()
 
 
 def _inputs(expression: str) -> list[str]:

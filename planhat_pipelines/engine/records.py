@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
@@ -11,7 +11,7 @@ from typing import Literal
 import polars as pl
 
 from planhat_pipelines.engine.protocols import Brake, Destination, Parcel, Receipt, Refusal, Verdict
-from planhat_pipelines.ledger import Claim, Ledger
+from planhat_pipelines.ledger import Claim, Ledger, Parked, Rejection
 from planhat_pipelines.mapping.columns import ROW
 from planhat_pipelines.mapping.records import COPIES, RecordsMapping
 from planhat_pipelines.mapping.targets import Mapped, known_among, known_targets
@@ -39,8 +39,14 @@ class RecordsDestination(Destination):
     archive: str | None = None
     brake: float | None = 0.5
     purpose = "records"
-    _seen: list[pl.Series] = field(default_factory=list[pl.Series])
-    _left: list[pl.Series] = field(default_factory=list[pl.Series])
+    log: Callable[[str], None] = lambda _: None
+    _there: list[pl.Series] = field(
+        default_factory=list[pl.Series]
+    )  # of the window: keys of rows that are there
+    _left: list[pl.Series] = field(default_factory=list[pl.Series])  # keys of rows that are gone
+    _quiet: list[pl.Series] = field(default_factory=list[pl.Series])  # rows of which nothing is left to say
+    _waiting: list[pl.Series] = field(default_factory=list[pl.Series])  # rows that were parked
+    _misfits: list[pl.Series] = field(default_factory=list[pl.Series])  # rows that the mapping refused
 
     @property
     def model(self) -> str:
@@ -72,10 +78,8 @@ class RecordsDestination(Destination):
     def map(self, rows: pl.DataFrame) -> Mapped:
         """Rows that say what Planhat was told before are not sent; if it refused them then, they stay refused."""
         there = rows.filter(pl.col(COPIES) > 0)
-        self._seen.append(rows[ROW].drop_nulls())
         left = rows.filter(pl.col(COPIES) == 0)[ROW]
-        to_archive = self._archivable(left).len()
-        self._left.append(left)
+        to_archive = self._archivable(left)
         mapped = self.mapping.apply(there, self._companies)
         told = mapped.ready.join(self._known, on="key", how="left", maintain_order="left")
         same = (pl.col("hash") == pl.col("told")).fill_null(False)
@@ -83,15 +87,23 @@ class RecordsDestination(Destination):
         still = again.select(
             ROW, "key", field=pl.lit(""), reason=pl.lit("refused before by Planhat, and unchanged since")
         )
+        unchanged = told.filter(same).join(self._refused, on=ROW, how="anti")[ROW]
+        quiet = pl.concat([unchanged, left.filter(~left.is_in(to_archive.implode()))])
+        self._there.append(there[ROW].drop_nulls())
+        self._left.append(left)
+        self._quiet.append(quiet)
+        self._waiting.append(mapped.parked[ROW])
+        self._misfits.append(mapped.refused[ROW])
         return replace(
             mapped,
             ready=told.filter(~same),
             refused=pl.concat([mapped.refused, still]) if still.height else mapped.refused,
-            unchanged=told.height - told.filter(~same).height - still.height + left.len() - to_archive,
+            unchanged=quiet.len(),
         )
 
     def gate(self, mapped: Iterator[Mapped], *, whole: bool) -> Iterator[Mapped]:
         """Hold a window back until it is clear that it does not change too many records."""
+        self._there, self._left = [], []
         if self.brake is None or not self._known.height:
             yield from mapped
             return
@@ -102,6 +114,7 @@ class RecordsDestination(Destination):
             held.append(each)
             changed += each.ready.filter(pl.col("told").is_not_null()).height
             self._stop_above(most, changed, "change")
+        self._stop_at_an_empty_table(whole=whole)
         self._stop_above(most, self._to_archive(whole=whole).len(), "archive")
         yield from held
 
@@ -113,11 +126,23 @@ class RecordsDestination(Destination):
                 f"allow_many_changes; if not, look at what happened to the table."
             )
 
+    def _stop_at_an_empty_table(self, *, whole: bool) -> None:
+        living = self._known.filter(pl.col("told") != _ARCHIVED).height
+        if not living or self._gone(whole=whole).len() < living or sum(map(len, self._there)):
+            return
+        found = f"{self.sync}: no row is left in the table of the {living:,} that were sent"
+        if self.archive is None:
+            self.log(f"{found}; their records stay as they are")
+            return
+        raise Brake(
+            f"{found}. Nothing was archived, as a table is often empty only while it is filled anew. If that is meant, "
+            f"run it once with allow_many_changes; if not, look at what happened to the table."
+        )
+
     def gone(self, *, whole: bool) -> Iterator[Mapped]:
-        """Archive records whose row is gone, where the sync says so. Never after an empty reading."""
+        """Archive records whose row is gone, where the sync says so."""
         rows = self._to_archive(whole=whole)
-        self._seen, self._left = [], []
-        if self.archive is None or not rows.len():
+        if not rows.len():
             return
         start = json.dumps({self.mapping.key: "", self.archive: True}, separators=(",", ":"))
         before, after = start.split('""', 1)
@@ -135,21 +160,28 @@ class RecordsDestination(Destination):
         yield Mapped(ready, nothing, pl.DataFrame(schema={ROW: pl.String, "target": pl.String}))
 
     def _to_archive(self, *, whole: bool) -> pl.Series:
+        return self._archivable(self._gone(whole=whole))
+
+    def _gone(self, *, whole: bool) -> pl.Series:
+        """Known records that are not archived and have no row any more."""
+        living = self._known.filter(pl.col("told") != _ARCHIVED)["key"].rename(ROW)
         if not whole:
-            return self._archivable(
-                pl.concat(self._left) if self._left else pl.Series(ROW, [], dtype=pl.String)
-            )
-        seen = (
-            pl.concat(self._seen).to_frame("key") if self._seen else pl.DataFrame(schema={"key": pl.String})
-        )
-        return self._archivable(
-            self._known.join(seen, on="key", how="anti")["key"] if seen.height else seen["key"]
-        )
+            return _among(living, _joined(self._left))
+        # What an earlier run sent of this very window is not mapped again, but it is there.
+        return _others(living, _joined([*self._there, *self._answered()]))
+
+    def _answered(self) -> list[pl.Series]:
+        window = self.ledger.open_window(self.sync)
+        if window is None:
+            return []
+        batches = self.ledger.batches(self.sync, "settled", window=window.id)
+        return [pl.Series(ROW, list(batch.rows), dtype=pl.String) for batch in batches]
 
     def _archivable(self, rows: pl.Series) -> pl.Series:
         """Those of the rows whose record is to be archived and is not archived yet."""
-        known = self._known.filter((pl.col("told") != _ARCHIVED) & (self.archive is not None)).select("key")
-        return rows.to_frame("key").join(known, on="key", how="semi")["key"].rename(ROW)
+        if self.archive is None:
+            return rows.clear()
+        return _among(self._known.filter(pl.col("told") != _ARCHIVED)["key"].rename(ROW), rows)
 
     def parcels(self, ready: pl.DataFrame) -> Iterator[Parcel]:
         for part in ready.iter_slices(ITEMS_A_REQUEST):
@@ -180,13 +212,37 @@ class RecordsDestination(Destination):
         return Receipt(counts, refusals, outcome.said if not refusals else ())
 
     def committed(self, claim: Claim) -> None:
-        """Sum up what Planhat was told."""
-        told = self.ledger.records(self.sync)
-        if not told.equals(self._known.rename({"told": "hash"})):
+        """Sum up what Planhat was told, and close what is open of rows of which nothing is left to say."""
+        quiet, waiting, misfits = _joined(self._quiet), _joined(self._waiting), _joined(self._misfits)
+        claim.resolve(_among(_rows(self.ledger.rejections(self.sync)), _others(quiet, misfits)))
+        answered = _others(_joined([*self._there, *self._left]), waiting)
+        claim.unpark(_among(_rows(self.ledger.parked(self.sync)), answered))
+        # Of a row that Planhat refused and that then stopped to fit, nothing is known when it fits again.
+        lost = _among(self._refused[ROW], misfits)
+        told = self.ledger.records(self.sync).filter(~pl.col("key").is_in(lost.implode()))
+        if lost.len() or not told.equals(self._known.rename({"told": "hash"})):
             claim.remember(told)
             del self._known
+        del self._refused
+        self._quiet, self._waiting, self._misfits = [], [], []
 
     def known(self, targets: Sequence[str]) -> set[str]:
         return (
             known_among(targets, self._companies, self.company_id) if self._companies is not None else set()
         )
+
+
+def _joined(parts: Sequence[pl.Series]) -> pl.Series:
+    return pl.concat(parts).rename(ROW) if parts else pl.Series(ROW, [], dtype=pl.String)
+
+
+def _rows(open_rows: Sequence[Parked | Rejection]) -> pl.Series:
+    return pl.Series(ROW, [each.row for each in open_rows], dtype=pl.String)
+
+
+def _among(rows: pl.Series, others: pl.Series) -> pl.Series:
+    return rows.to_frame(ROW).join(others.to_frame(ROW), on=ROW, how="semi", maintain_order="left")[ROW]
+
+
+def _others(rows: pl.Series, others: pl.Series) -> pl.Series:
+    return rows.to_frame(ROW).join(others.to_frame(ROW), on=ROW, how="anti", maintain_order="left")[ROW]

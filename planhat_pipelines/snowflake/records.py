@@ -7,7 +7,7 @@ comes is the net change by key: the row as it is at the end of the window, or no
 (Snowflake documentation, CHANGES, AT | BEFORE, change tracking.)
 
 Cursor: `at`, the end of the last window; `full_at`, that of the last whole reading; `high`, for `updated_at`, the
-highest value read; `commit`, the table's last commit before the reading.
+highest value read; `commit`, the table's last commit before the reading; `meaning`, what the rows meant to the reader.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ PIECE_ROWS = 100_000
 _KEYS_A_QUERY = 1_000
 _UNREADABLE = {707, 91930, 91912}  # the window lies before tracking, creation or retention
 _LATE_SECONDS = 600  # how far behind the highest `updated_at` to look again
+_VALUE = "\0"
 _TIME = "YYYY-MM-DD HH24:MI:SS.FF3"
 
 Changes = Literal["change_tracking", "snapshot_diff", "updated_at"]
@@ -54,6 +55,9 @@ class RecordsTable:
     updated_at: str | None = None
     full_every: float | None = None  # seconds
     full: bool = False  # read the whole table now
+    meaning: Sequence[
+        str
+    ] = ()  # what the rows mean to the reader; when it changes, all of them are read again
     lag: float = 3.0
     log: Callable[[str], None] = lambda _: None
     _read: bool = False
@@ -65,8 +69,8 @@ class RecordsTable:
 
     @cached_property
     def key_sql(self) -> str:
-        """The key as text in a statement."""
-        return f"TO_VARCHAR({quoted(resolve(self.key, self.shape, self.table).name)})"
+        """The key as text in a statement; a blank one is none."""
+        return f"NULLIF(TRIM(TO_VARCHAR({quoted(resolve(self.key, self.shape, self.table).name)})), '')"
 
     @cached_property
     def selection(self) -> str:
@@ -113,45 +117,57 @@ class RecordsTable:
     def again(self, bounds: dict[str, Any]) -> RecordsIncrement | None:
         """A window that was begun and not finished; None when its history is gone by now."""
         clause = bounds.get("window") or bounds.get("point")
-        if clause and self._refusal(f"SELECT COUNT(*) FROM {self.table.sql}{clause}") is not None:
+        if clause and self._refusal(f"SELECT 1 FROM {self.table.sql}{clause} LIMIT 1") is not None:
             return None
         return RecordsIncrement(self, bounds)
 
     def rows(self, keys: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Rows by key, as they are now; one frame at least, which may be empty."""
         for start in range(0, len(keys), _KEYS_A_QUERY) or (0,):
-            some = list(keys[start : start + _KEYS_A_QUERY]) or [""]
-            places = ", ".join(["%s"] * len(some))
-            yield self.page("", f"{self.key_sql} IN ({places})", some)
+            some = list(keys[start : start + _KEYS_A_QUERY])
+            places = ", ".join([_VALUE] * len(some)) or "NULL"
+            page = self.page("", f"{self.key_sql} IN ({places})", some)
+            copies = pl.len().over(self.row).cast(pl.Int64).alias(self.copies)
+            yield page.with_columns(copies).unique(self.row, keep="first", maintain_order=True)
 
     def page(self, point: str, where: str, values: Sequence[str], limit: str = "") -> pl.DataFrame:
         """One page of rows at a point in time, in the order of the key as text."""
-        return frame_of(
-            self.session,
+        return self.frame(
             f"SELECT {self.key_sql} AS {quoted(self.row)}, 1 AS {quoted(self.copies)}{self.selection} "
             f"FROM {self.table.sql}{point} WHERE {where} ORDER BY 1 {limit}",
             values,
-        ).with_columns(pl.col(self.copies).cast(pl.Int64))
+        )
+
+    def frame(self, sql: str, values: Sequence[str]) -> pl.DataFrame:
+        """The rows of a statement, which has _VALUE where a value goes: a name may have a % of its own."""
+        filled = sql.replace("%", "%%").replace(_VALUE, "%s") if values else sql
+        found = frame_of(self.session, filled, values)
+        return found.with_columns(pl.col(self.row).cast(pl.String), pl.col(self.copies).cast(pl.Int64))
 
     # -- windows
 
     def _full(self, at: str, commit: str | None, cursor: dict[str, Any] | None) -> RecordsIncrement:
         if cursor is not None:
-            self.log(f"{self.table}: reading the whole table and comparing it with what was sent")
+            why = (
+                ""
+                if self._means_the_same(cursor)
+                else "the mapping, or a field's list of values, has changed; "
+            )
+            self.log(f"{self.table}: {why}reading the whole table and comparing it with what was sent")
         point = _at(at) if self._can_read_at(at) else ""
         high = self._highest() if self.changes == "updated_at" else None
         return RecordsIncrement(
-            self, {"kind": "full", "point": point, "at": at, "full_at": at, "commit": commit, "high": high}
+            self, self._bounds(kind="full", point=point, at=at, full_at=at, commit=commit, high=high)
         )
 
     def _tracked(self, at: str, commit: str | None, cursor: dict[str, Any]) -> RecordsIncrement:
         window = _window(cursor["at"], at)
-        error = self._refusal(f"SELECT COUNT(*) FROM {self.table.sql}{window}")
+        error = self._refusal(f"SELECT 1 FROM {self.table.sql}{window} LIMIT 1")
         if error is not None:
             self.log(f"{self.table}: {error} {self._advice()}")
             return self._full(at, commit, cursor)
         bounds = {"kind": "changes", "window": window, "point": _at(at), "at": at, "commit": commit}
-        return RecordsIncrement(self, {**bounds, "full_at": cursor.get("full_at"), "high": None})
+        return RecordsIncrement(self, self._bounds(**bounds, full_at=cursor["full_at"], high=None))
 
     def _updated(self, at: str, commit: str | None, cursor: dict[str, Any]) -> RecordsIncrement:
         column = resolve(self.updated_at or "", self.shape, self.table)
@@ -159,10 +175,19 @@ class RecordsTable:
         if cursor.get("high"):
             since = f"{quoted(column.name)} >= DATEADD(second, -{_LATE_SECONDS}, '{cursor['high']}'::{column.type})"
         bounds = {"kind": "updated", "since": since or "TRUE", "at": at, "commit": commit}
-        return RecordsIncrement(self, {**bounds, "full_at": cursor.get("full_at"), "high": self._highest()})
+        return RecordsIncrement(
+            self, self._bounds(**bounds, full_at=cursor["full_at"], high=self._highest() or cursor["high"])
+        )
+
+    def _bounds(self, **bounds: Any) -> dict[str, Any]:
+        return {**bounds, "meaning": list(self.meaning)}
+
+    def _means_the_same(self, cursor: dict[str, Any]) -> bool:
+        """Whoever only asks whether a run is due may know less of the meaning, but not otherwise."""
+        return cursor.get("meaning", [])[: len(self.meaning)] == list(self.meaning)
 
     def _full_is_due(self, cursor: dict[str, Any]) -> bool:
-        if self.full or not cursor.get("full_at"):
+        if self.full or not cursor.get("full_at") or not self._means_the_same(cursor):
             return True
         if self.full_every is None:
             return False
@@ -221,18 +246,16 @@ class RecordsIncrement:
 
     def cursor(self) -> dict[str, Any]:
         """The place after this window."""
-        return {name: self.bounds[name] for name in ("at", "full_at", "high", "commit")}
+        return {name: self.bounds.get(name) for name in ("at", "full_at", "high", "commit", "meaning")}
 
     def _rows(self) -> Iterator[pl.DataFrame]:
         table, point = self.table, self.bounds.get("point", "")
         since = self.bounds.get("since", "TRUE")
-        doubled = self._doubled(f"SELECT {table.key_sql} AS K FROM {table.table.sql}{point}")
-        nameless = table.page(point, f"{table.key_sql} IS NULL AND {since}", ())
-        if nameless.height:
-            yield nameless
+        doubled = self._doubled(point)
+        yield from self._nameless(point, since)
         last = ""
         while True:
-            page = table.page(point, f"{table.key_sql} > %s AND {since}", [last], f"LIMIT {PIECE_ROWS}")
+            page = table.page(point, f"{table.key_sql} > {_VALUE} AND {since}", [last], f"LIMIT {PIECE_ROWS}")
             if page.height:
                 last = page[table.row][-1]
                 yield self._with_copies(page, doubled)
@@ -241,35 +264,42 @@ class RecordsIncrement:
 
     def _changes(self) -> Iterator[pl.DataFrame]:
         table = self.table
+        yield from self._nameless(self.bounds["window"], "METADATA$ACTION = 'INSERT'")
+        key, copies = quoted(table.row), quoted(table.copies)
         keys = (
-            f"SELECT DISTINCT {table.key_sql} AS K FROM {table.table.sql}{self.bounds['window']} "
+            f"SELECT DISTINCT {table.key_sql} AS {key} FROM {table.table.sql}{self.bounds['window']} "
             f"WHERE {table.key_sql} IS NOT NULL"
         )
-        now = f"SELECT {table.key_sql} AS K{table.selection} FROM {table.table.sql}{self.bounds['point']}"
-        doubled = self._doubled(f"SELECT n.K FROM ({keys}) AS c JOIN ({now}) AS n ON n.K = c.K")
+        now = f"SELECT {table.key_sql} AS {key}{table.selection} FROM {table.table.sql}{self.bounds['point']}"
         mapped = "".join(f", n.{quoted(name)}" for name in dict.fromkeys(table.columns))
         last = ""
         while True:
-            page = frame_of(
-                table.session,
-                f"SELECT c.K AS {quoted(table.row)}, IFF(n.K IS NULL, 0, 1) AS {quoted(table.copies)}{mapped} "
-                f"FROM ({keys}) AS c LEFT JOIN ({now}) AS n ON n.K = c.K "
-                f"WHERE c.K > %s ORDER BY 1 LIMIT {PIECE_ROWS}",
+            page = table.frame(
+                f"SELECT c.{key}, COUNT(n.{key}) OVER (PARTITION BY c.{key}) AS {copies}{mapped} "
+                f"FROM ({keys}) AS c LEFT JOIN ({now}) AS n ON n.{key} = c.{key} "
+                f"WHERE c.{key} > {_VALUE} ORDER BY 1 LIMIT {PIECE_ROWS}",
                 [last],
-            ).with_columns(pl.col(table.copies).cast(pl.Int64))
+            )
             if page.height:
                 last = page[table.row][-1]
-                yield self._with_copies(page, doubled)
+                yield page.unique(table.row, keep="first", maintain_order=True)
             if page.height < PIECE_ROWS:
                 return
 
-    def _doubled(self, keys: str) -> pl.DataFrame:
+    def _nameless(self, point: str, where: str) -> Iterator[pl.DataFrame]:
+        """Rows without a key, which nobody can find again; they are read to be refused."""
+        found = self.table.page(point, f"{self.table.key_sql} IS NULL AND {where}", ())
+        if found.height:
+            yield found
+
+    def _doubled(self, point: str) -> pl.DataFrame:
+        key = quoted(self.table.row)
         found = frame_of(
             self.table.session,
-            f"SELECT K AS {quoted(self.table.row)}, COUNT(*) AS N FROM ({keys}) AS k "
-            f"WHERE K IS NOT NULL GROUP BY K HAVING COUNT(*) > 1",
+            f"SELECT {self.table.key_sql} AS {key}, COUNT(*) AS N FROM {self.table.table.sql}{point} "
+            f"GROUP BY 1 HAVING COUNT(*) > 1",
         )
-        return found.with_columns(pl.col("N").cast(pl.Int64))
+        return found.select(pl.col(self.table.row).cast(pl.String), pl.col("N").cast(pl.Int64))
 
     def _with_copies(self, page: pl.DataFrame, doubled: pl.DataFrame) -> pl.DataFrame:
         """One row a key, with the number of rows that share it."""
