@@ -70,17 +70,23 @@ class RecordsMapping:
     def apply(self, rows: pl.DataFrame, companies: pl.DataFrame | None) -> Mapped:
         """`rows`: ROW (null where the row has no key), COPIES and the mapped columns. `companies`: `known_targets`
         of them, for a mapping with `company`. `ready` has ROW, `key`, `body` (JSON) and `hash` (UInt64)."""
+        if not rows.height:
+            return _NOTHING  # an empty frame does not know its types
         values = [each.read(rows.schema) for each in self.fields]
         company = text(self.company, rows.schema) if self.company else pl.lit(None, pl.String)
-        problems = self._problems(values, rows.columns)
         key = KEY if KEY in rows.columns else ROW
-        frame = rows.select(
+        problems = self._problems(values, key, company)
+        wanted = [
             pl.col(ROW).fill_null(NO_KEY),
             pl.col(key).alias("key"),
             company.alias("company"),
             first_problem(problems).alias("problem"),
             *(each.expr.alias(f"f{at}") for at, each in enumerate(values)),
-        )
+        ]
+        try:
+            frame = rows.select(wanted)
+        except pl.exceptions.PolarsError:
+            raise MappingError(self._uncomputable(rows, values)) from None
         if self.company and companies is not None:
             named = companies.select(pl.col("key").alias("company"), pl.col("_id").alias("company_id"))
             frame = frame.join(named, on="company", how="left", maintain_order="left")
@@ -100,12 +106,26 @@ class RecordsMapping:
             parked=good.filter(waits).select(ROW, pl.col("company").alias("target")),
         )
 
-    def _problems(self, values: Sequence[Value], columns: Sequence[str]) -> list[tuple[str, str, pl.Expr]]:
+    def _uncomputable(self, rows: pl.DataFrame, values: Sequence[Value]) -> str:
+        """Which expression fails on these rows. The frame library's own words hold values, so they are not repeated."""
+        for each, found in zip(self.fields, values, strict=True):
+            try:
+                rows.select(found.expr)
+            except pl.exceptions.PolarsError:
+                return (
+                    f"{each.label}: the expression {each.expression!r} fails on some rows. Where a value may not fit, "
+                    "write TRY_CAST instead of CAST, and the row gets nothing there."
+                )
+        return "the mapping fails on some rows"
+
+    def _problems(
+        self, values: Sequence[Value], key: str, company: pl.Expr
+    ) -> list[tuple[str, str, pl.Expr]]:
         problems = [
             (
                 self.key,
                 "is empty: a row without a key can never be found again",
-                pl.col(KEY if KEY in columns else ROW).is_null(),
+                pl.col(key).is_null(),
             ),
             (self.key, "is not unique: several rows of the table have this key", pl.col(COPIES) > 1),
         ]
@@ -122,9 +142,8 @@ class RecordsMapping:
                     (each.label, f"is empty, and a {self.model.title} needs it", found.expr.is_null())
                 )
         if self.company and self.model.company_required:
-            no_company = pl.col(self.company.column).is_null()
             problems.append(
-                (self.company.label, f"is empty, and a {self.model.title} needs a company", no_company)
+                (self.company.label, f"is empty, and a {self.model.title} needs a company", company.is_null())
             )
         return problems
 
@@ -133,7 +152,7 @@ class RecordsMapping:
         if self.company and self.model.company_field:
             field = self.model.company_field
             one = pl.col("company_id")
-            whose = pl.concat_list(one) if field == "companyIds" else one
+            whose = pl.when(one.is_not_null()).then(pl.concat_list(one)) if field == "companyIds" else one
             top.append((field, Value(whose, pl.lit(False)), False))
         if self.model.name == "note":
             top.append(("type", Value(pl.lit("note"), pl.lit(False)), False))
@@ -142,6 +161,13 @@ class RecordsMapping:
             mapped = Value(pl.col(f"f{at}"), found.bad, found.is_json)
             (custom if each.custom else top).append((each.name, mapped, each.clear))
         return record_texts(ready, top, custom)
+
+
+_NOTHING = Mapped(
+    ready=pl.DataFrame(schema={ROW: pl.String, "key": pl.String, "body": pl.String, "hash": pl.UInt64}),
+    refused=pl.DataFrame(schema=dict.fromkeys((ROW, "key", "field", "reason"), pl.String)),
+    parked=pl.DataFrame(schema=dict.fromkeys((ROW, "target"), pl.String)),
+)
 
 
 def _type_of(expression: pl.Expr, sql: str, schema: pl.Schema) -> pl.DataType:

@@ -62,7 +62,7 @@ def _number(source: pl.Expr, dtype: pl.DataType, timezone: str, label: str) -> V
         .str.replace(r"^\+", "")
         .str.replace(r"^(-?)0+([0-9])", "$1$2")
     )
-    fits = given.str.contains(_NUMBER)
+    fits = given.str.contains(_NUMBER) & given.cast(pl.Float64, strict=False).is_finite()
     return Value(pl.when(fits).then(given), given.is_not_null() & ~fits, is_json=True)
 
 
@@ -139,7 +139,7 @@ def _canonical(text: str, kind: str) -> str | None:
             return None
         parsed = text
     if kind == "list" and not isinstance(parsed, list):
-        parsed = [] if parsed is None else [parsed]
+        parsed = [] if parsed is None else [parsed if isinstance(parsed, str | dict) else text]
     return json.dumps(parsed, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
