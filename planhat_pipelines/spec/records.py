@@ -75,6 +75,22 @@ class FieldMap(Spec):
             raise SpecError(f"{self.field}: path without column", "name the VARIANT column it lies in")
         return self
 
+    @field_validator("expression")
+    @classmethod
+    def _sound(cls, expression: str | None) -> str | None:
+        if expression is None:
+            return None
+        import polars as pl
+
+        try:
+            pl.sql_expr(expression)
+        except pl.exceptions.PolarsError as error:
+            raise SpecError(
+                f"{expression!r} is no SQL expression: {str(error).splitlines()[0]}",
+                "write what could stand after SELECT, such as upper(NAME) || ' (' || CITY || ')'",
+            ) from None
+        return expression
+
 
 def _model_name(name: Any) -> Any:
     if isinstance(name, str):
@@ -144,6 +160,10 @@ class RecordsSpec(Spec):
             )
         if self.on_delete == "archive" and archive_field(target) is None:
             raise SpecError(f"a {target.title} cannot be archived over the API", "remove on_delete")
+        if self.on_delete == "archive" and archive_field(target) in [each.field for each in self.fields]:
+            raise SpecError(
+                f"{archive_field(target)} is set by `on_delete: archive`", "remove one of the two"
+            )
         return self
 
 
@@ -166,6 +186,8 @@ def fits_model(target: Model, key: KeyMap, company: CompanyRef | None, fields: S
             raise SpecError(f"{name} is mapped {names.count(name)} times", "map it once")
         if name in (key.field, target.company_field):
             raise SpecError(f"{name} is set by `key:` or `company:`", "remove it from fields:")
+        if name == "type" and target.name == "note":
+            raise SpecError("the type of a note is always note", "remove it from fields:")
         known = target.fields.get(name)
         if known is None and not name.startswith("custom."):
             writable = ", ".join(each for each, field in target.fields.items() if not field.read_only)
