@@ -13,7 +13,7 @@ import polars as pl
 from planhat_pipelines.engine.protocols import Brake, Destination, Parcel, Receipt, Refusal, Verdict
 from planhat_pipelines.ledger import Claim, Ledger, Parked, Rejection
 from planhat_pipelines.mapping.columns import ROW
-from planhat_pipelines.mapping.records import COPIES, RecordsMapping
+from planhat_pipelines.mapping.records import COPIES, PLACE, RecordsMapping
 from planhat_pipelines.mapping.targets import Mapped, known_among, known_targets
 from planhat_pipelines.planhat.catalogue import model
 from planhat_pipelines.planhat.client import Planhat
@@ -101,9 +101,20 @@ class RecordsDestination(Destination):
             unchanged=quiet.len(),
         )
 
-    def gate(self, mapped: Iterator[Mapped], *, whole: bool) -> Iterator[Mapped]:
+    def gate(
+        self,
+        mapped: Iterator[Mapped],
+        *,
+        whole: bool = False,
+        answered: pl.DataFrame | None = None,
+        parked: bool = False,
+    ) -> Iterator[Mapped]:
         """Hold a window back until it is clear that it does not change too many records."""
-        self._there, self._left = [], []
+        if parked:
+            yield from mapped
+            return
+        # What an earlier run sent of this very window is not mapped again, but it is there.
+        self._there, self._left = [answered[ROW]] if answered is not None else [], []
         if self.brake is None or not self._known.height:
             yield from mapped
             return
@@ -165,17 +176,7 @@ class RecordsDestination(Destination):
     def _gone(self, *, whole: bool) -> pl.Series:
         """Known records that are not archived and have no row any more."""
         living = self._known.filter(pl.col("told") != _ARCHIVED)["key"].rename(ROW)
-        if not whole:
-            return _among(living, _joined(self._left))
-        # What an earlier run sent of this very window is not mapped again, but it is there.
-        return _others(living, _joined([*self._there, *self._answered()]))
-
-    def _answered(self) -> list[pl.Series]:
-        window = self.ledger.open_window(self.sync)
-        if window is None:
-            return []
-        batches = self.ledger.batches(self.sync, "settled", window=window.id)
-        return [pl.Series(ROW, list(batch.rows), dtype=pl.String) for batch in batches]
+        return _others(living, _joined(self._there)) if whole else _among(living, _joined(self._left))
 
     def _archivable(self, rows: pl.Series) -> pl.Series:
         """Those of the rows whose record is to be archived and is not archived yet."""
@@ -194,13 +195,20 @@ class RecordsDestination(Destination):
             yield from self._parcels_by_size(part[half:])
             return
         items = part.select("body", pl.col("key").alias(self.mapping.key))
-        yield Parcel(body_of(items), part.height, part[ROW], items, part["hash"].to_numpy())
+        places = part[PLACE] if PLACE in part.columns else None
+        yield Parcel(body_of(items), part.height, part[ROW], items, places, None, part["hash"].to_numpy())
 
     def send(self, parcel: Parcel) -> Receipt:
         items = parcel.frame if parcel.frame is not None else pl.DataFrame()
         outcome = deliver(self.planhat, self.mapping.model, items, parcel.body)
         refusals = [
-            Refusal(parcel.rows[item], "planhat", "", reason, items[self.mapping.key][item])
+            Refusal(
+                (parcel.rows if parcel.places is None else parcel.places)[item],
+                "planhat",
+                "",
+                reason,
+                items[self.mapping.key][item],
+            )
             for item, reason in outcome.refused.iter_rows()
         ]
         counts: dict[Verdict, int] = {
