@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from planhat_pipelines.files.formats.json_split import Object, array_objects, decoded
+from planhat_pipelines.files.formats.json_split import Object, array_objects, decoded, placed
 from planhat_pipelines.files.formats.json_text import Texted, Texts
 from planhat_pipelines.files.formats.model import FileOptions, Limits, Unreadable
 from planhat_pipelines.files.formats.pieces import Pieces, checked_columns
 from planhat_pipelines.files.formats.text import Text
 
-_BATCH_BYTES, _BATCH_ROWS = 4_000_000, 20_000
+_BATCH_BYTES, _BATCH_ROWS = 1_000_000, 5_000
 _LIST_OF_OBJECTS = re.compile(r"\[\s*\{")
 _Numbered = tuple[int, bytes, Object]
 
@@ -50,7 +50,11 @@ def _lines(text: Text, limits: Limits) -> Iterator[_Numbered]:
             if len(line) > limits.line_bytes:
                 raise Unreadable(f"it is longer than {limits.line_bytes:,} bytes", where=f"line {number:,}")
             if line := line.strip():
-                yield number, line, decoded(line, f"line {number:,}")
+                try:
+                    found = decoded(line)
+                except Unreadable as error:
+                    raise placed(error, f"line {number:,}") from None
+                yield number, line, found
 
 
 class _Rows:
@@ -69,9 +73,10 @@ class _Rows:
         batch: list[Texted] = []
         size = 0
         for number, raw, found in objects:
-            row = self._texts.of(raw, found, f"{self._unit} {number:,}")
-            if not row.keys() <= self.columns.keys():
-                self.columns |= dict.fromkeys(row)
+            try:
+                row = self._texts.of(raw, found)
+            except Unreadable as error:
+                raise placed(error, f"{self._unit} {number:,}") from None
             if not self.taken and not batch:
                 self.lists = [key for key, text in row.items() if text and _LIST_OF_OBJECTS.match(text)]
             numbers.append(number)
@@ -84,6 +89,14 @@ class _Rows:
             self._write(numbers, batch)
 
     def _write(self, numbers: list[int], batch: list[Texted]) -> None:
+        alike = all(map(list(batch[0]).__eq__, map(list, batch)))
+        for row in batch[:1] if alike else batch:
+            self.columns |= dict.fromkeys(row)
         checked_columns(list(self.columns), self._limits.columns, f"up to {self._unit} {numbers[-1]:,}")
-        self._pieces.add(numbers, {key: [row.get(key) for row in batch] for key in self.columns})
+        if alike and batch[0]:
+            values = zip(*(row.values() for row in batch), strict=True)
+            columns = dict(zip(batch[0], values, strict=True))
+        else:
+            columns = {key: [row.get(key) for row in batch] for key in self.columns}
+        self._pieces.add(numbers, columns)
         self.taken += len(numbers)

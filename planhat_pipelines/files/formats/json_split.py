@@ -77,12 +77,15 @@ def _objects(stream: _Stream) -> Generator[tuple[bytes, Object]]:
         return
     while True:
         number += 1
-        where = f"record {number:,}"
-        if stream.peek() != b"{":
-            raise Unreadable("it is not an object", where=where, cure="Send an array of objects")
-        yield stream.object(where)
-        mark = stream.peek()
-        stream.expect(b"]" if mark == b"]" else b",", "a comma or the end of the array", where)
+        try:
+            if stream.peek() != b"{":
+                raise Unreadable("it is not an object", cure="Send an array of objects")
+            found = stream.object()
+            mark = stream.peek()
+            stream.expect(b"]" if mark == b"]" else b",", "a comma or the end of the array")
+        except Unreadable as error:
+            raise placed(error, f"record {number:,}") from None
+        yield found
         if mark == b"]":
             return
 
@@ -102,14 +105,14 @@ class _Stream:
             if self._at < len(self._buffer) or not self._more():
                 return self._buffer[self._at : self._at + 1]
 
-    def expect(self, mark: bytes, what: str, where: str | None = None) -> None:
+    def expect(self, mark: bytes, what: str) -> None:
         """Take one character."""
         if (found := self.peek()) != mark:
             wrong = "it ends too early" if not found else f"{what} was expected"
-            raise Unreadable(f"{_BROKEN}: {wrong}", where=where, cure="Send it again; it may be cut off")
+            raise Unreadable(f"{_BROKEN}: {wrong}", cure="Send it again; it may be cut off")
         self._at += 1
 
-    def object(self, where: str) -> tuple[bytes, Object]:
+    def object(self) -> tuple[bytes, Object]:
         """Take an object. Where it seems to end is tried first: an object that decodes is never the beginning
         of a longer one, so what decodes was cut right."""
         if likely := _LIKELY_END.search(self._buffer, self._at):
@@ -121,26 +124,26 @@ class _Stream:
             else:
                 self._at = likely.start() + 1
                 return raw, found
-        raw = self._nested(where)
-        return raw, decoded(raw, where)
+        raw = self._nested()
+        return raw, decoded(raw)
 
     def value(self) -> object:
         """Take any value; one that is not sound is refused."""
         if self.peek() in (b"{", b"["):
-            raw = self._nested("a value beside the rows")
+            raw = self._nested()
         else:
             while (match := _SCALAR.match(self._buffer, self._at)) is None or match.end() == len(
                 self._buffer
             ):
-                self._grow("a value beside the rows")
+                self._grow()
             raw = match.group()
             self._at = match.end()
         try:
             return msgspec.json.decode(raw)
         except msgspec.DecodeError:
-            raise Unreadable(_BROKEN, where="a value beside the rows") from None
+            raise Unreadable(f"{_BROKEN}: a value beside the rows is broken") from None
 
-    def _nested(self, where: str) -> bytes:
+    def _nested(self) -> bytes:
         """Take an object or array by counting its brackets."""
         while True:
             depth = 0
@@ -149,22 +152,20 @@ class _Stream:
                 if mark in (b"{", b"["):
                     depth += 1
                     if depth > self._limits.depth:
-                        raise too_deep(self._limits, where)
+                        raise too_deep(self._limits)
                 elif mark in (b"}", b"]"):
                     depth -= 1
                     if depth == 0:
                         raw = self._buffer[self._at : match.end()]
                         self._at = match.end()
                         return raw
-            self._grow(where)
+            self._grow()
 
-    def _grow(self, where: str) -> None:
+    def _grow(self) -> None:
         if len(self._buffer) - self._at > self._limits.line_bytes:
-            raise Unreadable(f"it is longer than {self._limits.line_bytes:,} bytes", where=where)
+            raise Unreadable(f"it is longer than {self._limits.line_bytes:,} bytes")
         if not self._more():
-            raise Unreadable(
-                f"{_BROKEN}: it ends too early", where=where, cure="Send it again; it may be cut off"
-            )
+            raise Unreadable(f"{_BROKEN}: it ends too early", cure="Send it again; it may be cut off")
 
     def _more(self) -> bool:
         chunk = self._file.read(CHUNK)
@@ -173,28 +174,33 @@ class _Stream:
         return bool(chunk)
 
 
-def decoded(raw: bytes, where: str) -> Object:
+def decoded(raw: bytes) -> Object:
     """One object; Unreadable when it is not sound JSON, or not an object."""
     try:
         return decode_object(raw)
     except msgspec.ValidationError as error:
         if "out of range" in str(error):
-            raise too_long(where) from None
-        raise Unreadable("it is not an object", where=where, cure="Send one object a row") from None
+            raise too_long() from None
+        raise Unreadable("it is not an object", cure="Send one object a row") from None
     except RecursionError:
-        raise Unreadable("its values are nested too deeply", where=where) from None
+        raise Unreadable("its values are nested too deeply") from None
     except msgspec.DecodeError as error:
-        raise Unreadable(f"{_BROKEN} ({_why(raw, error)})", where=where, cure=_cure(raw)) from None
+        raise Unreadable(f"{_BROKEN} ({_why(raw, error)})", cure=_cure(raw)) from None
 
 
-def too_deep(limits: Limits, where: str) -> Unreadable:
+def placed(error: Unreadable, where: str) -> Unreadable:
+    """The same refusal, with its place; told apart from raising it so that sound rows pay nothing for it."""
+    return Unreadable(error.what, where=where, cure=error.cure)
+
+
+def too_deep(limits: Limits) -> Unreadable:
     """The refusal of values nested beyond the bound."""
-    return Unreadable(f"its values are nested more than {limits.depth} deep", where=where)
+    return Unreadable(f"its values are nested more than {limits.depth} deep")
 
 
-def too_long(where: str) -> Unreadable:
+def too_long() -> Unreadable:
     """The refusal of a number with absurdly many digits."""
-    return Unreadable("it holds a number with too many digits", where=where, cure="Send it as text")
+    return Unreadable("it holds a number with too many digits", cure="Send it as text")
 
 
 def _why(raw: bytes, error: msgspec.DecodeError) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from planhat_pipelines.files.formats.json_split import Number, Object, too_deep, too_long
+from planhat_pipelines.files.formats.json_split import Object, too_deep, too_long
 from planhat_pipelines.files.formats.model import Limits, Unreadable
 
 Texted = dict[str, str | None]
@@ -16,6 +16,7 @@ Texted = dict[str, str | None]
 _decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _NOTHING = type(None)
+_TEXTS = (str, _NOTHING)
 
 
 class Texts:
@@ -25,7 +26,7 @@ class Texts:
         self._limits = limits
         self._sound: set[tuple[int, int]] = set()
 
-    def of(self, raw: bytes, found: Object, where: str) -> Texted:
+    def of(self, raw: bytes, found: Object) -> Texted:
         """Strings decoded, null as None, all else as it is written: 1.10, true, {"a": 1}.
 
         raw: the object as it is written. Raises Unreadable for a key that comes twice, which is lost in `found`.
@@ -34,34 +35,31 @@ class Texts:
         strings = kinds.count(str)
         nested = dict in kinds or list in kinds
         if nested or b"\\" in raw:
-            exact = self._raw(raw, where)
+            exact = self._raw(raw)
             if b"\\u0000" in raw:
-                _refuse_nul(found, where)
+                _refuse_nul(found)
             if nested:
-                found |= {key: self._nested(bytes(exact[key]), 1, where) for key in _nested_keys(found)}
-        elif raw.count(b'"') != 2 * (
-            len(found) + strings
-        ):  # without escapes and nesting, each has two quotes
-            raise _twice(raw, where)
+                found |= {key: self._nested(bytes(exact[key]), 1) for key in _nested_keys(found)}
+        elif raw.count(b'"') != 2 * (len(found) + strings):  # two for each text that is plain
+            raise _twice(raw)
         if strings + kinds.count(_NOTHING) < len(kinds):
-            for key, value in found.items():
-                if type(value) is not str and value is not None:
-                    found[key] = self._written(value, where)
+            for key in [key for key, kind in zip(found, kinds, strict=True) if kind not in _TEXTS]:
+                found[key] = self._written(found[key])
         if len(raw) > self._limits.field_bytes:
-            self._bound(found, where)
+            self._bound(found)
         return found
 
-    def _written(self, value: bool | int | Number, where: str) -> str:
+    def _written(self, value: bool | int | str) -> str:
         if value is True:
             return "true"
         if value is False:
             return "false"
         text = str(value)
         if len(text) > self._limits.digits:
-            raise too_long(where)
+            raise too_long()
         return text
 
-    def _raw(self, raw: bytes, where: str) -> dict[str, msgspec.Raw]:
+    def _raw(self, raw: bytes) -> dict[str, msgspec.Raw]:
         """The values as they are written; Unreadable when a key comes twice.
 
         The decoder keeps the last of two equal keys, which shows: bytes are unaccounted for. What is neither key
@@ -72,44 +70,44 @@ class Texts:
         rest = len(raw) - sum(len(value) + len(key.encode()) for key, value in found.items())
         if rest != 1 + 4 * len(found) and (len(found), rest) not in self._sound:
             if len(_keys_of(raw)) != len(found):
-                raise _twice(raw, where)
+                raise _twice(raw)
             self._sound.add((len(found), rest))
         return found
 
-    def _nested(self, raw: bytes, depth: int, where: str) -> str:
+    def _nested(self, raw: bytes, depth: int) -> str:
         """A nested value as it is written, when no later reader of it will stumble."""
         if depth > self._limits.depth:
-            raise too_deep(self._limits, where)
+            raise too_deep(self._limits)
         values: Any = ()
         if raw.startswith(b"{"):
-            values = self._raw(raw, where).values()
+            values = self._raw(raw).values()
         elif raw.startswith(b"["):
             values = _decode_array(raw)
         elif not raw.startswith(b'"') and len(raw) > self._limits.digits:
-            raise too_long(where)
+            raise too_long()
         for value in values:
-            self._nested(bytes(value), depth + 1, where)
+            self._nested(bytes(value), depth + 1)
         return raw.decode()
 
-    def _bound(self, found: Object, where: str) -> None:
+    def _bound(self, found: Object) -> None:
         for key, value in found.items():
             if value and len(value.encode()) > self._limits.field_bytes:
-                raise Unreadable(f"{key!r} is longer than {self._limits.field_bytes:,} bytes", where=where)
+                raise Unreadable(f"{key!r} is longer than {self._limits.field_bytes:,} bytes")
 
 
 def _nested_keys(found: Object) -> list[str]:
     return [key for key, value in found.items() if type(value) is dict or type(value) is list]
 
 
-def _refuse_nul(found: Object, where: str) -> None:
+def _refuse_nul(found: Object) -> None:
     for key, value in found.items():
         if type(value) is str and "\0" in value:
-            raise Unreadable(f"{key!r} holds a NUL character", where=where, cure="Leave it out")
+            raise Unreadable(f"{key!r} holds a NUL character", cure="Leave it out")
 
 
-def _twice(raw: bytes, where: str) -> Unreadable:
+def _twice(raw: bytes) -> Unreadable:
     key = next(key for key, times in Counter(_keys_of(raw)).items() if times > 1)
-    return Unreadable(f"it holds the key {key!r} twice", where=where, cure="Give each key once")
+    return Unreadable(f"it holds the key {key!r} twice", cure="Give each key once")
 
 
 def _keys_of(raw: bytes) -> list[str]:

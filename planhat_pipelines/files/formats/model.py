@@ -41,7 +41,7 @@ class Limits:
     columns: int = 1_000
     depth: int = 64
     digits: int = 400
-    memory_bytes: int = 3_000 * MB  # address space, of which Python and the parsers take 800 MB
+    memory_bytes: int = 3_000 * MB  # of addresses, 800 MB of which the parsers take before they begin
     cpu_seconds: int = 900
     wall_seconds: int = 1_800
 

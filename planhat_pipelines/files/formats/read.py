@@ -23,7 +23,8 @@ def read(
 
     The child gets no environment but what Python needs to start, so a parser that is broken into finds no
     credentials. It ends when this process ends. Raises Unreadable when the file cannot be read, ValueError when
-    the folder is not empty, and RuntimeError when the reader itself could not start.
+    the folder is not empty, and RuntimeError when the reader itself fails, as on a full disk. After an error
+    what the folder holds is of no use.
     """
     options, limits = options or FileOptions(), limits or Limits()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
