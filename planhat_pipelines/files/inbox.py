@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,9 @@ class Inbox:
     def __init__(self, sync: str, bucket: Bucket, layout: Layout, book: Book, spool: Path) -> None:
         self.sync, self.bucket, self.layout, self.book = sync, bucket, layout, book
         self.spool = Spool(spool)
+        self._ahead: deque[Drop] = (
+            deque()
+        )  # listed and not yet claimed: a backlog is not listed again for each drop
 
     def waiting(self) -> Waiting:
         """Look into the inbox; changes nothing."""
@@ -128,9 +132,12 @@ class Inbox:
             again = entry.moved(entry.state, tries=entry.tries + 1)
             self.book.write(again, entry.state)
             return again
-        for drop in self.waiting().drops:
-            if claimed := self.claim(drop):
-                return claimed
+        for listed in (False, True):  # what an earlier listing still holds, then a new one
+            if listed:
+                self._ahead = deque(self.waiting().drops)
+            while self._ahead:
+                if claimed := self.claim(self._ahead.popleft()):
+                    return claimed
         return None
 
     def claim(self, drop: Drop) -> Entry | None:

@@ -50,6 +50,7 @@ class MemoryS3:
     objects: dict[str, list[Stored | None]] = field(default_factory=dict)  # None: a delete marker
     removed: list[tuple[str, Stored]] = field(default_factory=list)
     writes: int = 0
+    listings: int = 0
 
     def wait(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -102,6 +103,7 @@ class MemoryS3:
             self.take_back(Key)
 
     def list_objects_v2(self, Bucket: str, Prefix: str, Delimiter: str = "", **_: Any) -> dict[str, Any]:
+        self.listings += 1
         keys = sorted((key for key in self.objects if key.startswith(Prefix)), key=str.encode)
         there = [(key, found) for key in keys if (found := self.current(key))]
         contents = [

@@ -60,6 +60,19 @@ def test_older_drops_go_first_and_the_key_decides_within_a_second(s3: MemoryS3, 
     assert import_all(inbox()) == ["in/z.csv", "in/b.csv", "in/c.csv", "in/a.csv"]
 
 
+def test_a_backlog_is_listed_once_and_what_came_meanwhile_after_it(s3: MemoryS3, inbox: NewInbox) -> None:
+    for number in range(20):
+        put(s3, f"in/{number:02}.csv")
+    s3.wait(60)
+    box = inbox()
+    assert box.next()
+    put(s3, "in/00-late.csv")
+    s3.wait(60)
+    done = import_all(box)
+    assert (len(done), done[-1]) == (21, "in/00-late.csv")
+    assert s3.listings == 3, "the backlog, what came meanwhile, and then nothing"
+
+
 def test_the_drop_under_way_comes_before_an_older_one_that_arrived_late(
     s3: MemoryS3, inbox: NewInbox
 ) -> None:
@@ -244,6 +257,41 @@ def test_a_drop_takes_no_step_that_does_not_exist(state: str, to: str, s3: Memor
     assert entry
     with pytest.raises(ValueError, match="can't become"):
         Entry(entry.drop, state).moved(to)  # type: ignore[arg-type]
+
+
+def test_bytes_that_were_damaged_on_disk_are_read_again_and_never_archived(
+    s3: MemoryS3, inbox: NewInbox
+) -> None:
+    put(s3, "in/a.csv", b"good")
+    s3.wait(60)
+    box = inbox()
+    entry = box.next()
+    assert entry
+    entry, path = box.fetch(entry)
+    path.write_bytes(b"bad")
+    entry, path = box.fetch(entry)
+    assert path.read_bytes() == b"good"
+    entry = box.imported(entry)
+    path.write_bytes(b"bad")
+    put(s3, "in/a.csv", b"new")
+    assert box.finish(entry).archive is None
+
+
+def test_a_drop_on_disk_is_not_read_again_even_when_it_was_written_over(
+    s3: MemoryS3, inbox: NewInbox
+) -> None:
+    put(s3, "in/a.csv", b"old")
+    s3.wait(60)
+    box = inbox()
+    entry = box.next()
+    assert entry
+    box.fetch(entry)
+    put(s3, "in/a.csv", b"new")
+    box = inbox()
+    again = box.next()
+    assert again
+    _, path = box.fetch(again)
+    assert path.read_bytes() == b"old"
 
 
 def test_a_store_that_ignores_conditions_gets_the_bytes_that_were_read(
