@@ -110,7 +110,8 @@ def records_lines(spec: RecordsSpec | FileRecords) -> list[Line]:
         field = spec.planhat_model.company_field or "company"
         lines.append(Line(field, [spec.company.column], f"{spec.company.id} id of a company{where}"))
     for each in spec.fields:
-        kind = each.type or "as the field"
+        field = spec.planhat_model.fields.get(each.field)
+        kind = each.type or (field.kind if field else "as the custom field")
         if each.column:
             lines.append(Line(each.field, [each.column], f"{kind}, at {each.path}" if each.path else kind))
         elif each.expression:

@@ -8,8 +8,11 @@ from typing import Any
 import dagster as dg
 
 from planhat_pipelines.engine.lines import Line
+from planhat_pipelines.engine.protocols import Source
 from planhat_pipelines.engine.report import VERDICTS, Report
 from planhat_pipelines.files.names import shown
+from planhat_pipelines.snowflake.records import RecordsTable
+from planhat_pipelines.snowflake.usage import UsageTable
 
 
 def mapping_table(lines: Iterable[Line], table: str) -> dg.MarkdownMetadataValue:
@@ -43,6 +46,7 @@ def column_lineage(lines: Iterable[Line], source: dg.AssetKey) -> dg.TableColumn
 def run_metadata(report: Report) -> dict[str, Any]:
     """Counts, cursor, pace, and the first refusals; no value of a customer."""
     metadata: dict[str, Any] = {
+        "summary": report.line(),
         "dagster/row_count": report.verdicts["submitted"]
         + report.verdicts["created"]
         + report.verdicts["updated"],
@@ -76,6 +80,19 @@ def run_metadata(report: Report) -> dict[str, Any]:
                 for each in report.sample
             ]
         )
+    return metadata
+
+
+def source_metadata(source: Source, report: Report) -> dict[str, Any]:
+    """What a run saw of its source: how far it read, and of a table its shape, size and last change."""
+    place = report.cursor_to or {}
+    metadata: dict[str, Any] = {"rows_read": report.rows_read, "read_up_to": cursor(report.cursor_to)}
+    if isinstance(source, UsageTable | RecordsTable):
+        columns = [dg.TableColumn(each.name, type=each.type) for each in source.shape.values()]
+        metadata["dagster/column_schema"] = dg.TableSchema(columns=columns)
+        metadata["last_change"] = str(place.get("commit") or "Snowflake cannot tell")
+        rows = source.table.row_count(source.session)
+        metadata |= {} if rows is None else {"dagster/row_count": rows}
     return metadata
 
 

@@ -6,24 +6,25 @@ import dagster as dg
 
 from planhat_pipelines.planhat.catalogue import MODELS
 
+_SYSTEMS = {"snowflake": "Snowflake", "s3": "S3"}
+
 
 def external_sources(synced: dg.Definitions) -> list[dg.AssetSpec]:
-    """A spec for every asset that syncs depend on and nothing here makes."""
-    specs = list(synced.resolve_all_asset_specs())
-    made = {spec.key for spec in specs}
-    read = {dep.asset_key for spec in specs for dep in spec.deps} - made
-    return [_source(key) for key in sorted(read)]
+    """A spec for every table and folder of drops that syncs read, where Dagster would make a bare stub."""
+    deps = {dep.asset_key for spec in synced.resolve_all_asset_specs() for dep in spec.deps}
+    return [_source(key) for key in sorted(deps) if key.path[0] in _SYSTEMS]
 
 
 def _source(key: dg.AssetKey) -> dg.AssetSpec:
     system, *rest = key.path
-    name = ".".join(rest)
+    is_table = system == "snowflake"
+    name = ".".join(rest) if is_table else f"s3://{'/'.join(rest)}/"
     return dg.AssetSpec(
         key,
-        description=f"{name} in {system.title()}. The syncs that read it record here how far they have come.",
+        description=f"{name} in {_SYSTEMS[system]}. The syncs that read it record here how far they have come.",
         group_name=system,
         kinds={system},
-        metadata={"dagster/table_name": name} if system == "snowflake" else {},
+        metadata={"dagster/table_name": name} if is_table else {"dagster/uri": name},
     )
 
 

@@ -116,15 +116,11 @@ class ShownSync:
                 with opened(client, book) as sync:
                     report = sync.run(context.run.run_id, context.log.info)
                     shown = {**show.run_metadata(report), **more(book)}
+                    observed = show.source_metadata(sync.source, report)
             except _UNFIT as error:
                 yield self._check("source_as_mapped", False, dg.AssetCheckSeverity.ERROR, problem=str(error))
                 raise
-        read_up_to = show.cursor(report.cursor_to)
-        context.log_event(
-            dg.AssetObservation(
-                self.source_key, metadata={"rows_read": report.rows_read, "read_up_to": read_up_to}
-            )
-        )
+        context.log_event(dg.AssetObservation(self.source_key, metadata=observed))
         yield dg.MaterializeResult(self.key, metadata=shown, check_results=self._checks(report))
 
     def definitions(
