@@ -11,7 +11,10 @@ import dagster as dg
 from planhat_pipelines.orchestration.schedules import SYNC_TAG
 
 _ORDER = {"company": 0, "metrics": 2, "activities": 2}  # all other models may refer to companies
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_CONFIG: dict[str, Any] = {
+    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    "execution": {"config": {"retries": {"disabled": {}}}},  # who looks on is told at once
+}
 
 
 @dataclass(frozen=True)
@@ -25,14 +28,16 @@ class SyncJob:
     def run(self) -> str | None:
         """Run it to its end as a run of the instance in DAGSTER_HOME; what went wrong, if anything did."""
         with dg.DagsterInstance.get() as instance:
-            result = self._job.execute_in_process(instance=instance, run_config=_QUIET, raise_on_error=False)
+            result = self._job.execute_in_process(instance=instance, run_config=_CONFIG, raise_on_error=False)
         if result.success:
             return None
-        failures = [
-            event.step_failure_data for event in result.filter_events(lambda event: event.is_step_failure)
-        ]
-        said = [data.error_display_string for data in failures]
-        return said[0] if said else "the run failed"
+        for event in result.filter_events(lambda event: event.is_step_failure):
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            if error is not None:
+                return " ".join(error.message.split())
+        return "the run failed before its sync began"
 
 
 def sync_jobs(definitions: dg.Definitions) -> list[SyncJob]:
