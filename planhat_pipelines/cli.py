@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "planhat_pipelines.commands.check",
         "say everything that is wrong with the syncs, here and out there",
     ),
+    "plan": ("planhat_pipelines.commands.plan", "show what the next run of a sync would send"),
     "rejections": ("planhat_pipelines.commands.rejections", "show the rows that were refused, or that wait"),
     "demo": ("planhat_pipelines.commands.demo", "run all syncs twice in a sandbox and say what came of it"),
     "dev": ("planhat_pipelines.commands.dev", "open Dagster's pages over the sandbox"),

@@ -23,6 +23,7 @@ from planhat_pipelines.planhat.lookups import targets
 ITEMS_A_REQUEST = 5_000  # Planhat developers, bulk upsert
 BYTES_A_REQUEST = 30_000_000  # of the 32 MB Planhat takes
 _FEW = 100  # a brake is for mass changes
+_STILL = "refused before by Planhat, and unchanged since"
 _ARCHIVED = 0  # in place of a fingerprint: Planhat was told to archive the record
 
 
@@ -66,8 +67,13 @@ class RecordsDestination(Destination):
 
     @cached_property
     def _refused(self) -> pl.DataFrame:
-        rows = [each.row for each in self.ledger.rejections(self.sync) if each.stage == "planhat"]
-        return pl.DataFrame({ROW: rows}, schema={ROW: pl.String})
+        """Rows that Planhat refused when it was last told of them, and its words."""
+        rows = [
+            (each.row, each.reason if each.reason.startswith(_STILL) else f"{_STILL}: {each.reason}")
+            for each in self.ledger.rejections(self.sync)
+            if each.stage == "planhat" or each.reason.startswith(_STILL)
+        ]
+        return pl.DataFrame(rows, schema={ROW: pl.String, "reason": pl.String}, orient="row")
 
     @cached_property
     def _companies(self) -> pl.DataFrame | None:
@@ -83,10 +89,8 @@ class RecordsDestination(Destination):
         mapped = self.mapping.apply(there, self._companies)
         told = mapped.ready.join(self._known, on="key", how="left", maintain_order="left")
         same = (pl.col("hash") == pl.col("told")).fill_null(False)
-        again = told.filter(same).join(self._refused, on=ROW, how="semi", maintain_order="left")
-        still = again.select(
-            ROW, "key", field=pl.lit(""), reason=pl.lit("refused before by Planhat, and unchanged since")
-        )
+        again = told.filter(same).join(self._refused, on=ROW, maintain_order="left")
+        still = again.select(ROW, "key", pl.lit("").alias("field"), "reason")
         unchanged = told.filter(same).join(self._refused, on=ROW, how="anti")[ROW]
         quiet = pl.concat([unchanged, left.filter(~left.is_in(to_archive.implode()))])
         self._there.append(there[ROW].drop_nulls())
