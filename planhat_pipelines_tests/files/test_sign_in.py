@@ -261,7 +261,7 @@ def test_a_role_is_assumed_again_with_rotated_keys(tmp_path: Path) -> None:
             endpoint_url=aws.endpoint,
             sts_endpoint_url=aws.endpoint,
             role_arn="arn:aws:iam::123456789012:role/drops",
-            secret_file=str(keys),
+            secret_command=(sys.executable, "-c", f"print(open({str(keys)!r}).read())"),
         )
         bucket = Bucket(S3Client(account), "drops")
         bucket.check()
