@@ -1,12 +1,11 @@
-"""Rows to measure with, the same at every run, as parquet files; and a source of the engine's that reads them."""
+"""Rows to measure with, the same at every run, as parquet files."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import polars as pl
@@ -93,62 +92,6 @@ def pieces(path: Path) -> Iterator[pl.DataFrame]:
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             yield pl.DataFrame(file.read_row_group(group))
-
-
-@dataclass
-class ParquetSource:
-    """A file as the engine's source, read once and whole. `key`: the column that becomes ROW; `copies`: as a table of
-    records has it."""
-
-    path: Path
-    key: str
-    copies: bool = False
-    _read: bool = False
-
-    def claimed(self, claim: Any) -> None:
-        """A file needs nothing of the claim."""
-
-    def changed(self, cursor: dict[str, Any] | None) -> bool:
-        return not self._read
-
-    def next(self, cursor: dict[str, Any] | None) -> ParquetIncrement | None:
-        if self._read:
-            return None
-        self._read = True
-        return ParquetIncrement(self)
-
-    def again(self, bounds: dict[str, Any]) -> ParquetIncrement | None:
-        return ParquetIncrement(self)
-
-    def rows(self, keys: Sequence[str]) -> Iterator[pl.DataFrame]:
-        raise AssertionError(f"{len(keys)} rows were asked for one by one, and nothing should be in doubt")
-
-
-@dataclass(frozen=True)
-class ParquetIncrement:
-    """The whole file."""
-
-    source: ParquetSource
-    whole: bool = True
-
-    @property
-    def bounds(self) -> dict[str, Any]:
-        return {"file": self.source.path.name}
-
-    def pieces(self) -> Iterator[pl.DataFrame]:
-        import polars as pl
-
-        from planhat_pipelines.mapping.columns import ROW
-        from planhat_pipelines.mapping.records import COPIES
-
-        extra = [pl.col(self.source.key).cast(pl.String).alias(ROW)]
-        if self.source.copies:
-            extra.append(pl.lit(1, pl.Int64).alias(COPIES))
-        for piece in pieces(self.source.path):
-            yield piece.with_columns(extra)
-
-    def cursor(self) -> dict[str, Any]:
-        return self.bounds
 
 
 if __name__ == "__main__":

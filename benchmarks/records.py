@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
-from benchmarks.data import CUSTOM_FIELDS, FIELDS, ParquetSource, pieces
+from benchmarks.data import CUSTOM_FIELDS, FIELDS, pieces
 from benchmarks.harness import TOKEN, Bench, Line, Place, Work, ask, connected, put, side_by_side, sink, small
 
 ITEMS = 5_000
-_SPEC = {
+SPEC = {
     "name": "accounts",
     "table": "CRM.PUBLIC.ACCOUNTS",
     "model": "company",
@@ -44,17 +44,15 @@ def again(place: Place) -> Callable[[], int]:
 
 
 def _sync(place: Place, ledger: str, rows: int, verdict: str = "created") -> int:
-    from planhat_pipelines.engine.contract import compiled
+    from benchmarks.source import ParquetSource
+    from planhat_pipelines.engine.crm import records_mapping
     from planhat_pipelines.engine.records import RecordsDestination
     from planhat_pipelines.engine.run import Sync
-    from planhat_pipelines.mapping.records import RecordsMapping
-    from planhat_pipelines.planhat.lookups import custom_fields
     from planhat_pipelines.spec.records import RecordsSpec
 
-    spec = RecordsSpec.model_validate(_SPEC)
+    spec = RecordsSpec.model_validate(SPEC)
     with connected(place, ledger) as (book, planhat):
-        fields = compiled(spec, custom_fields(planhat, spec.planhat_model))
-        mapping = RecordsMapping(spec.planhat_model, spec.key.field, fields)
+        mapping = records_mapping(spec.name, spec, planhat)
         destination = RecordsDestination(spec.name, planhat, book, mapping)
         source = ParquetSource(place.file(f"accounts-{rows}.parquet"), "ACCOUNT_ID", copies=True)
         report = Sync(spec.name, source, destination, book).run(verdict)
@@ -117,7 +115,7 @@ WORKS: dict[str, Work] = {"ours": ours, "again": again, "naive": naive, "limit":
 
 def lines(bench: Bench) -> Iterator[Line]:
     """The figures, for each number of rows."""
-    yield from side_by_side(bench, __name__, "accounts", "records")
+    yield from side_by_side(bench, __name__, "accounts", "records", times=3, share=0.7)
     for rows in bench.rows:
         bench.data("accounts", rows)
         with sink() as address:
