@@ -9,6 +9,7 @@ from types import ModuleType
 import dagster as dg
 from dagster.components.core.component_tree import ComponentTree
 
+from planhat_pipelines.orchestration.observe import observe_sources
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, S3SignIn, SnowflakeSignIn
 from planhat_pipelines.orchestration.sources import companies_first, external_sources
 
@@ -30,7 +31,10 @@ def defs() -> dg.Definitions:
             executor=dg.in_process_executor,
         ),
     )
-    return dg.Definitions.merge(companies_first(synced), dg.Definitions(assets=external_sources(synced)))
+    sources = external_sources(synced)
+    return dg.Definitions.merge(
+        companies_first(synced), dg.Definitions(assets=sources), observe_sources(sources)
+    )
 
 
 def _tree(folder: Path) -> ComponentTree:

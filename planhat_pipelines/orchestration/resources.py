@@ -24,6 +24,7 @@ from planhat_pipelines.engine.environment import (
     snowflake_account,
     spool_folder,
 )
+from planhat_pipelines.snowflake.account import pem
 
 if TYPE_CHECKING:
     from dagster_aws.s3 import S3Resource
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from planhat_pipelines.files.account import S3Account
     from planhat_pipelines.ledger import Ledger
     from planhat_pipelines.planhat.client import Planhat
+
+
+_OF_DAGSTER_SNOWFLAKE = ("account", "user", "password", "role", "warehouse", "database", "authenticator")
 
 
 class SnowflakeSignIn(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -60,15 +64,14 @@ class SnowflakeSignIn(dg.ConfigurableResource):  # type: ignore[type-arg]
             yield session
 
     def dagster_snowflake(self) -> SnowflakeResource:
-        """The same sign-in as dagster-snowflake's own resource, for assets of your own that want it. Importing it
-        costs several seconds of CPU, so syncs use the plain connector."""
+        """The same sign-in as dagster-snowflake's own resource, for the daily look at sources and for assets of your
+        own. Importing it costs several seconds of CPU, so syncs use the plain connector."""
         from dagster_snowflake import SnowflakeResource
 
         arguments = snowflake_account(os.environ, **_given(self)).connect_args()
-        known = {
-            name: arguments.pop(name) for name in list(arguments) if name in SnowflakeResource.model_fields
-        }
-        known.pop("private_key", None)
+        known = {name: arguments.pop(name) for name in list(arguments) if name in _OF_DAGSTER_SNOWFLAKE}
+        if key := arguments.pop("private_key", None):
+            known["private_key"] = pem(key)
         return SnowflakeResource(**known, additional_snowflake_connection_args=arguments)
 
 
@@ -103,18 +106,20 @@ class S3SignIn(dg.ConfigurableResource):  # type: ignore[type-arg]
         return spool_folder(os.environ)
 
     def dagster_aws(self) -> S3Resource:
-        """The same sign-in as dagster-aws' own resource, for assets of your own that want it. It knows no role and no
-        rotated keys."""
+        """The same sign-in as dagster-aws' own resource, for the daily look at sources and for assets of your own. It
+        holds the keys of this moment: it knows no role and no rotation."""
         from dagster_aws.s3 import S3Resource
 
+        from planhat_pipelines.files.credentials import credentials_of
+
         account = self.account()
+        keys: Any = credentials_of(account).get_frozen_credentials()
         return S3Resource(
             region_name=account.region,
             endpoint_url=account.endpoint_url,
-            profile_name=account.profile,
-            aws_access_key_id=account.access_key_id,
-            aws_secret_access_key=account.secret_access_key,
-            aws_session_token=account.session_token,
+            aws_access_key_id=keys.access_key,
+            aws_secret_access_key=keys.secret_key,
+            aws_session_token=keys.token,
         )
 
 

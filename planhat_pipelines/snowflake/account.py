@@ -134,3 +134,14 @@ class SnowflakeAccount:
             raise translated(error, "Reading from Snowflake") from error
         finally:
             session.close()
+
+
+def pem(der: bytes) -> str:
+    """A private key as text, for libraries that take it so."""
+    from cryptography.hazmat.primitives import serialization
+
+    key = serialization.load_der_private_key(der, None)
+    text = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return text.decode()
