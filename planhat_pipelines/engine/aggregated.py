@@ -6,21 +6,31 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from planhat_pipelines.engine.dropwindow import DIGITS, private_folder
 from planhat_pipelines.engine.metrics import MetricsDestination
-from planhat_pipelines.engine.protocols import Parcel, Receipt
+from planhat_pipelines.engine.protocols import Found, Parcel, Receipt
 from planhat_pipelines.mapping.aggregate import PLACES, WEIGHT, aggregated
 from planhat_pipelines.mapping.columns import ROW
 from planhat_pipelines.mapping.targets import Mapped
 
-_PREFIX = 12  # digits of a drop's id, with which the places of its rows begin
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from planhat_pipelines.ledger import Batch
 
 
 @dataclass(frozen=True)
 class AggregatedDestination(MetricsDestination):
-    """Like metrics, for windows that hold all rows of a drop. Memory holds the groups, not the rows."""
+    """Like metrics, for windows that hold all rows of a drop. Memory holds the groups, not the rows, which lie in
+    `scratch` for a moment. The rows of a parcel are the names of its groups; where rows were parked, their places
+    too, as they wait under these."""
+
+    scratch: Path
 
     def gate(
         self,
@@ -30,17 +40,21 @@ class AggregatedDestination(MetricsDestination):
         answered: pl.DataFrame | None = None,
         parked: bool = False,
     ) -> Iterator[Mapped]:
-        with tempfile.TemporaryDirectory(prefix="planhat-") as name:  # private to this user
-            prefix, kept = "", list[Path]()
+        private_folder(self.scratch)
+        with tempfile.TemporaryDirectory(dir=self.scratch) as name:
+            kept: dict[str, list[Path]] = {}
             for number, each in enumerate(mapped):
                 if each.ready.height:
-                    prefix = each.ready[ROW][0][:_PREFIX]
-                    kept.append(Path(name) / f"{number:05}.parquet")
-                    each.ready.drop("_id", "companyId", "email", strict=False).write_parquet(kept[-1])
+                    path = Path(name) / f"{number:05}.parquet"
+                    kept.setdefault(each.ready[ROW][0][:DIGITS], []).append(path)
+                    each.ready.drop("_id", "companyId", "email", strict=False).write_parquet(path)
                 yield replace(each, ready=each.ready.clear())
             if not kept:
                 return
-            groups = aggregated(pl.scan_parquet(kept), self.mapping.aggregates, prefix, places=parked)
+            groups = pl.concat(
+                aggregated(pl.scan_parquet(paths), self.mapping.aggregates, drop, places=parked)
+                for drop, paths in kept.items()
+            )
         told = groups.join(answered, on=ROW, how="semi") if answered is not None else groups.clear()
         nothing = Mapped.refusing(
             pl.DataFrame(schema=dict.fromkeys((ROW, "key", "field", "reason"), pl.String))
@@ -51,11 +65,21 @@ class AggregatedDestination(MetricsDestination):
     def parcels(self, ready: pl.DataFrame) -> Iterator[Parcel]:
         start = 0
         for parcel in super().parcels(ready):
-            rows = ready[start : start + len(parcel.rows)]
+            groups = ready[start : start + len(parcel.rows)]
             start += len(parcel.rows)
-            places = rows[PLACES].explode() if PLACES in rows.columns else None
-            yield replace(parcel, weight=int(rows[WEIGHT].sum()), places=places)
+            waited = groups[PLACES].explode() if PLACES in groups.columns else parcel.rows.clear()
+            rows = pl.concat([parcel.rows, waited.rename(ROW)])
+            yield replace(parcel, weight=int(groups[WEIGHT].sum()), rows=rows)
 
     def send(self, parcel: Parcel) -> Receipt:
         receipt = super().send(parcel)
         return replace(receipt, counts={"submitted": parcel.weight or 0})
+
+    def found(self, batch: Batch, earlier: NDArray[np.uint64], ready: pl.DataFrame) -> Found:
+        found = super().found(batch, earlier, ready)
+        missing = found.missing
+        if missing:
+            weight = ready.filter(pl.col(ROW).is_in(missing.rows.implode()))[WEIGHT].sum()
+            missing = replace(missing, weight=int(weight))
+        groups = [row for row in found.unknown if ":" in row[DIGITS + 1 :]]
+        return replace(found, missing=missing, unknown=groups)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,15 @@ from planhat_pipelines.mapping.columns import ROW
 if TYPE_CHECKING:
     from planhat_pipelines.engine.drops import DropsSource
 
+_REASON = "__reason"
 DIGITS = 12
 """How many digits of a drop's id begin the places of its rows: `0123456789ab:17` is line 17."""
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder of which only this user sees the content."""
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 @dataclass
@@ -84,29 +90,27 @@ class DropWindow:
 
     def closed(self) -> None:
         """Move the drop to `processed/` and forget the local copies."""
-        shutil.rmtree(self.source.spool / "rows", ignore_errors=True)
+        self.source.forget()
         self.entry = self.source.inbox.finish(self.entry)
 
     def _refused(self) -> pl.DataFrame:
-        open_ones = [
-            each
-            for each in self.source.ledger.rejections(self.source.sync)
-            if each.row.startswith(self._start)
-        ]
-        if not open_ones:
-            return pl.DataFrame()
         reasons = pl.DataFrame(
-            {
-                LINE: [int(each.row[DIGITS + 1 :]) for each in open_ones],
-                "row": [int(each.row[DIGITS + 1 :]) for each in open_ones],
-                "reason": [f"{each.field} {each.reason}".strip() for each in open_ones],
-            },
-            schema={LINE: pl.Int64, "row": pl.Int64, "reason": pl.String},
+            [
+                (int(each.row[DIGITS + 1 :]), f"{each.field or ''} {each.reason}".strip())
+                for each in self.source.ledger.rejections(self.source.sync)
+                if each.row.startswith(f"{self._start}:") and each.row[DIGITS + 1 :].isdigit()
+            ],
+            schema={LINE: pl.Int64, _REASON: pl.String},
+            orient="row",
         )
+        if not reasons.height:
+            return reasons
         parts: list[Any] = [pl.scan_parquet(path) for path in self.reading.pieces]
         parts += [self._cells(path) for path in self.reading.refused_pieces]
         rows = pl.concat(parts, how="diagonal").join(reasons.lazy(), on=LINE, how="inner").sort(LINE)
-        return rows.select(*self.reading.columns, "row", "reason").collect()
+        # A file of refused rows that was corrected in part and dropped again has the two columns already.
+        own = [name for name in self.reading.columns if name not in ("row", "reason")]
+        return rows.select(*own, pl.col(LINE).alias("row"), pl.col(_REASON).alias("reason")).collect()
 
     def _cells(self, path: Path) -> pl.LazyFrame:
         """Rows of the wrong width, as far as they fit under the columns."""

@@ -56,7 +56,7 @@ def files_sync(
 ) -> Sync:
     """The spec as a sync. Raises MappingError when the mapping does not fit the tenant."""
     source = files_source(spec, account, ledger, spool, log)
-    return Sync(spec.name, source, _destination(spec, planhat, ledger), ledger, patience)
+    return Sync(spec.name, source, _destination(spec, planhat, ledger, source.scratch), ledger, patience)
 
 
 def layout(spec: FilesSpec) -> Layout:
@@ -72,9 +72,9 @@ def layout(spec: FilesSpec) -> Layout:
     )
 
 
-def _destination(spec: FilesSpec, planhat: Planhat, ledger: Ledger) -> Destination:
+def _destination(spec: FilesSpec, planhat: Planhat, ledger: Ledger, scratch: Path) -> Destination:
     if spec.metrics:
-        return AggregatedDestination(planhat, _metrics_mapping(spec.metrics))
+        return AggregatedDestination(planhat, _metrics_mapping(spec.metrics), scratch)
     if spec.records:
         mapping = records_mapping(spec.name, spec.records, planhat)
         company_id = spec.records.company.id if spec.records.company else "external"
