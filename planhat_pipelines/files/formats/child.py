@@ -22,7 +22,6 @@ def main(job: str) -> None:
     _bind(limits)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     warnings.simplefilter("ignore")  # of parsers, to nobody
-    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # others reserve far more than they use
 
     from planhat_pipelines.files.formats.convert import convert  # the parsers load within the bounds
 

@@ -36,7 +36,7 @@ class Limits:
 
     file_bytes: int = 1_000 * MB
     unpacked_bytes: int = 2_000 * MB
-    line_bytes: int = 8 * MB  # a line of text, or one object of JSON
+    line_bytes: int = 2 * MB  # a row of text or of a sheet, or one object of JSON; memory grows with it
     field_bytes: int = 1 * MB
     columns: int = 1_000
     depth: int = 64

@@ -56,14 +56,18 @@ class _Stack:
         self._waiting_rows = self._waiting_bytes = 0
 
     def add(self, frame: pl.DataFrame) -> None:
-        self._waiting.append(frame)
-        self._waiting_rows += frame.height
-        self._waiting_bytes += int(frame.estimated_size())
-        while self._waiting_rows >= PIECE_ROWS or self._waiting_bytes >= PIECE_BYTES:
-            self._write()
+        """Frames are cut as they come in: what is left of a joined one would keep all that was joined in memory."""
+        while frame.height:
+            room = PIECE_ROWS - self._waiting_rows
+            head, frame = frame.head(room), frame.slice(room)
+            self._waiting.append(head)
+            self._waiting_rows += head.height
+            self._waiting_bytes += int(head.estimated_size())
+            if self._waiting_rows >= PIECE_ROWS or self._waiting_bytes >= PIECE_BYTES:
+                self._write()
 
     def finish(self, columns: list[str]) -> None:
-        while self._waiting_rows:
+        if self._waiting:
             self._write()
         for name in self.names:
             path = self._folder / name
@@ -73,13 +77,11 @@ class _Stack:
                 _save(piece.with_columns(missing).select(columns), path)
 
     def _write(self) -> None:
-        frame = pl.concat(self._waiting, how="diagonal")
-        piece, rest = frame.head(PIECE_ROWS), frame.slice(PIECE_ROWS)
+        piece = pl.concat(self._waiting, how="diagonal")
+        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
         self.names.append(f"{self._prefix}-{len(self.names):05d}.parquet")
         _save(piece, self._folder / self.names[-1])
         self.rows += piece.height
-        self._waiting = [rest] if rest.height else []
-        self._waiting_rows, self._waiting_bytes = rest.height, int(rest.estimated_size())
 
 
 def checked_columns(names: Sequence[str], most: int, where: str) -> list[str]:

@@ -14,6 +14,10 @@ from typing import Any
 from planhat_pipelines.files.formats.model import MB, FileOptions, Limits, Reading, Unreadable
 
 _KEPT = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "TMPDIR")
+_MEMORY = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",  # others reserve far more addresses than they use
+    "MALLOC_MMAP_THRESHOLD_": "262144",  # give large blocks back at once, so that memory stays flat
+}
 
 
 def read(
@@ -55,7 +59,7 @@ def read(
 def _run(job: str, limits: Limits) -> tuple[int, bytes, str]:
     """Exit status, standard output, and the last line of standard error, of one child."""
     command = [sys.executable, "-m", "planhat_pipelines.files.formats.child", job]
-    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | _MEMORY
     lifeline, ours = os.pipe()  # closes when this process ends, however it ends
     try:
         child = subprocess.Popen(
