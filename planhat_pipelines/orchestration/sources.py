@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 import dagster as dg
 
 from planhat_pipelines.planhat.catalogue import MODELS
@@ -39,4 +42,13 @@ def companies_first(synced: dg.Definitions) -> dg.Definitions:
         waits = model is not None and model.company_required and model.name != "company"
         return spec.merge_attributes(deps=companies) if waits else spec
 
-    return synced.map_resolved_asset_specs(func=after)
+    made = cast("Iterable[dg.AssetsDefinition]", synced.assets or ())  # components make nothing else
+    return dg.Definitions(
+        assets=list(dg.map_asset_specs(after, made)),
+        schedules=synced.schedules,
+        sensors=synced.sensors,
+        jobs=synced.jobs,
+        resources=synced.resources,
+        executor=synced.executor,
+        metadata=synced.metadata,
+    )
