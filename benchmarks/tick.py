@@ -56,17 +56,21 @@ def idle(place: Place) -> Callable[[], int]:
     }
     from planhat_pipelines.definitions import defs as load
     from planhat_pipelines.engine.environment import snowflake_account
+    from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, SnowflakeSignIn
 
     with snowflake_account(os.environ).connection() as session:
         fill(session, place.file(f"accounts-{ROWS}.parquet"))
+    resources = {"snowflake": SnowflakeSignIn(), "planhat": PlanhatTenant(), "ledger": LedgerDatabase()}
     repository = load().get_repository_def()
     schedule = repository.get_schedule_def("accounts_schedule")
-    instance = dg.DagsterInstance.ephemeral()
+    instance = dg.DagsterInstance.local_temp(place.folder)
     first = repository.get_job("accounts_job").execute_in_process(instance=instance)
     assert first.success
 
     def tick() -> dg.SkipReason:
-        with dg.build_schedule_context(instance=instance, repository_def=repository) as context:
+        with dg.build_schedule_context(
+            instance=instance, repository_def=repository, resources=resources
+        ) as context:
             data = schedule.evaluate_tick(context)
         assert not data.run_requests, "a tick with nothing new starts a run"
         return data.skip_message
