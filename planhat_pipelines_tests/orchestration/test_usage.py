@@ -23,7 +23,7 @@ def test_a_run_shows_counts_cursor_mapping_and_checks_and_observes_its_source(lo
     assert (shown["rows_read"], shown["submitted"], shown["parked"], shown["refused"]) == (3, 2, 1, 0)
     assert (shown["cursor_from"], shown["cursor_to"], shown["dagster/row_count"]) == ("start", "3", 2)
     assert location.checks(result) == dict.fromkeys(
-        ["verdicts_balance", "no_rejections", "nothing_held", "source_as_mapped"], True
+        ["verdicts_balance", "no_rejections", "nothing_held", "all_readable", "source_as_mapped"], True
     )
     (spec,) = (spec for spec in location.definitions.resolve_all_asset_specs() if spec.key == ASSET)
     table = location.place.table
