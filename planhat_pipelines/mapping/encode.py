@@ -39,10 +39,21 @@ def record_texts(
 
     A member is a name, a value and whether a null is written (and so clears the field) or left out.
     """
+    if custom and _at_once(custom):
+        inner = pl.struct(value.expr.alias(name) for name, value, _ in custom)
+        top, custom = [*top, ("custom", Value(inner, pl.lit(False)), True)], ()
+    if _at_once(top) and not custom:
+        whole = pl.struct(value.expr.alias(name) for name, value, _ in top)
+        return frame.select(whole.struct.json_encode().alias("body")).to_series()
     parts = _members(top)
     if custom:
         parts += [pl.concat_str(pl.lit('"custom":{'), _joined(_members(custom)), pl.lit("}"))]
     return frame.select(pl.concat_str(pl.lit("{"), _joined(parts), pl.lit("}")).alias("body")).to_series()
+
+
+def _at_once(fields: Sequence[tuple[str, Value, bool]]) -> bool:
+    """Whether every member is there in every row and written by the frame library."""
+    return all(clear and not value.is_json for _, value, clear in fields)
 
 
 def _members(fields: Sequence[tuple[str, Value, bool]]) -> list[pl.Expr]:

@@ -148,14 +148,14 @@ class RecordsMapping:
         return problems
 
     def _bodies(self, ready: pl.DataFrame, values: Sequence[Value]) -> pl.Series:
-        top = [(self.key, Value(pl.col("key"), pl.lit(False)), False)]
+        top = [(self.key, Value(pl.col("key"), pl.lit(False)), True)]  # ready rows have one
         if self.company and self.model.company_field:
             field = self.model.company_field
             one = pl.col("company_id")
             whose = pl.when(one.is_not_null()).then(pl.concat_list(one)) if field == "companyIds" else one
             top.append((field, Value(whose, pl.lit(False)), False))
         if self.model.name == "note":
-            top.append(("type", Value(pl.lit("note"), pl.lit(False)), False))
+            top.append(("type", Value(pl.lit("note"), pl.lit(False)), True))
         custom: list[tuple[str, Value, bool]] = []
         for at, (each, found) in enumerate(zip(self.fields, values, strict=True)):
             mapped = Value(pl.col(f"f{at}"), found.bad, found.is_json)
