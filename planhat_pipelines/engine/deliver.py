@@ -85,7 +85,7 @@ class Delivery:
         """What the ledger writes down of a parcel before it is sent."""
         return {
             "window": window,
-            "body_hash": hashlib.blake2b(parcel.body, digest_size=16).hexdigest(),
+            "body_hash": hashlib.sha256(parcel.body).hexdigest()[:32],
             "purpose": self.destination.purpose,
             "items": parcel.items,
             "rows": parcel.rows,
