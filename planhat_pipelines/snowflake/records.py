@@ -117,7 +117,7 @@ class RecordsTable:
     def again(self, bounds: dict[str, Any]) -> RecordsIncrement | None:
         """A window that was begun and not finished; None when its history is gone by now."""
         clause = bounds.get("window") or bounds.get("point")
-        if clause and self._refusal(f"SELECT 1 FROM {self.table.sql}{clause} LIMIT 1") is not None:
+        if clause and self._refusal(clause) is not None:
             return None
         return RecordsIncrement(self, bounds)
 
@@ -162,7 +162,7 @@ class RecordsTable:
 
     def _tracked(self, at: str, commit: str | None, cursor: dict[str, Any]) -> RecordsIncrement:
         window = _window(cursor["at"], at)
-        error = self._refusal(f"SELECT 1 FROM {self.table.sql}{window} LIMIT 1")
+        error = self._refusal(window)
         if error is not None:
             self.log(f"{self.table}: {error} {self._advice()}")
             return self._full(at, commit, cursor)
@@ -208,13 +208,14 @@ class RecordsTable:
 
     def _can_read_at(self, at: str) -> bool:
         """Time travel may be off (no retention) or reach too short; then the table is read as it stands."""
-        return self._refusal(f"SELECT 1 FROM {self.table.sql}{_at(at)} LIMIT 1") is None
+        return self._refusal(_at(at)) is None
 
-    def _refusal(self, sql: str) -> str | None:
+    def _refusal(self, point: str) -> str | None:
+        """Why the table cannot be read at a point or over a window, as its history is gone; None when it can."""
         from snowflake.connector.errors import ProgrammingError
 
         try:
-            one_row(self.session, sql)
+            one_row(self.session, f"SELECT 1 FROM {self.table.sql}{point} AS p LIMIT 1")
         except ProgrammingError as error:
             if error.errno not in _UNREADABLE:
                 raise
