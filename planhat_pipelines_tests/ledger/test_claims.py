@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
 import pytest
 import sqlalchemy as sa
 
@@ -107,6 +108,9 @@ WRITES: dict[str, Callable[[Claim, str, Any], object]] = {
         dimensions=(),
         first_day=None,
         last_day=None,
+    ),
+    "remember": lambda claim, batch, window: claim.remember(
+        pl.DataFrame({"key": ["b"], "hash": [1]}, schema={"key": pl.String, "hash": pl.UInt64})
     ),
     "reject": lambda claim, batch, window: claim.reject([NewRejection("b", "map", "empty")]),
     "resolve": lambda claim, batch, window: claim.resolve(["r"]),
