@@ -115,6 +115,9 @@ def _round(number: int, jobs: Sequence[SyncJob]) -> Iterator[Ran]:
 @contextmanager
 def _step(what: str) -> Generator[None]:
     print(f"  {what} ... ", end="", flush=True)
-    started = time.monotonic()
-    yield
-    print(f"{time.monotonic() - started:.0f} s", flush=True)
+    started, end = time.monotonic(), "not done"
+    try:
+        yield
+        end = f"{time.monotonic() - started:.0f} s"
+    finally:
+        print(end, flush=True)

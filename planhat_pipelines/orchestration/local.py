@@ -15,6 +15,7 @@ _CONFIG: dict[str, Any] = {
     "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     "execution": {"config": {"retries": {"disabled": {}}}},  # who looks on is told at once
 }
+_STOPPED = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,20 @@ class SyncJob:
     _job: dg.JobDefinition = field(repr=False)
 
     def run(self) -> str | None:
-        """Run it to its end as a run of the instance in DAGSTER_HOME; what went wrong, if anything did."""
+        """Run it to its end as a run of the instance in DAGSTER_HOME; what went wrong, if anything did. Raises
+        KeyboardInterrupt when it was told to stop, which Dagster would count as a failure of the run alone."""
         with dg.DagsterInstance.get() as instance:
             result = self._job.execute_in_process(instance=instance, run_config=_CONFIG, raise_on_error=False)
         if result.success:
             return None
         for event in result.filter_events(lambda event: event.is_step_failure):
             error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
+            while error is not None:
+                if error.cls_name in _STOPPED:
+                    raise KeyboardInterrupt
+                if error.cause is None:
+                    return " ".join(error.message.split())
                 error = error.cause
-            if error is not None:
-                return " ".join(error.message.split())
         return "the run failed before its sync began"
 
 

@@ -119,3 +119,27 @@ def test_a_folder_with_other_files_is_not_touched(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "precious.txt" in done.stderr
     assert (tmp_path / "sandbox" / "precious.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_demo_that_is_told_to_stop_in_a_run_stops_and_takes_its_servers_along(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "demo", "--folder", str(tmp_path), "--scale", "0.1", "--keep"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout
+    try:
+        for line in process.stdout:
+            if line.startswith("Round 1"):
+                break
+        process.send_signal(number)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+        process.stdout.close()
+    assert not is_running(tmp_path / "sandbox")
