@@ -22,7 +22,7 @@ def metric_body(points: pl.DataFrame) -> bytes:
         pl.col("model"),
         pl.col("day").cast(pl.Date).alias("date"),
     )
-    # A third of what DataFrame.write_json takes for the same text.
+    # The same text as DataFrame.write_json, for less CPU.
     return array(points.select(pl.struct(fields).struct.json_encode()).to_series())
 
 
