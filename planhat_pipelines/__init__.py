@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from planhat_pipelines.components import S3Files, SnowflakeRecords, SnowflakeUsage
 
-__all__ = ["S3Files", "SnowflakeRecords", "SnowflakeUsage"]  # on first use, so that the engine loads without dagster
+__all__ = [
+    "S3Files",
+    "SnowflakeRecords",
+    "SnowflakeUsage",
+]  # on first use, so that the engine loads without dagster
 
 
 def __getattr__(name: str) -> Any:
