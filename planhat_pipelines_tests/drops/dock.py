@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from csv import reader
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +76,11 @@ class Dock:
         """The bytes under a key of the test."""
         return self.s3.get_object(Bucket="drops", Key=key)["Body"].read()
 
-    def rejected(self, name: str) -> list[str]:
-        """The lines of the only file of refused rows of the drops of this name."""
+    def rejected(self, name: str) -> list[list[str]]:
+        """The cells of the only file of refused rows of the drops of this name."""
         stem = name.partition(".")[0]
         (key,) = (key for key in self.keys("rejected/") if key.rpartition("/")[2].startswith(stem))
-        return self.content(f"{self.root}rejected/{key}").decode().splitlines()
+        return list(reader(io.StringIO(self.content(f"{self.root}rejected/{key}").decode())))
 
     # -- Planhat
 
@@ -96,6 +98,23 @@ class Dock:
     def companies(self, *externals: str) -> list[str]:
         """Companies by external id."""
         return self.put("companies", *({"name": f"Name of {each}", "externalId": each} for each in externals))
+
+    def append(self, point: Point) -> None:
+        """A point from another program."""
+        metric, company, when, value = point
+        at = (date(1970, 1, 1) + timedelta(when)).isoformat()
+        body = [
+            {"dimensionId": metric, "model": "Company", "externalId": company, "value": value, "date": at}
+        ]
+        url = f"{self.planhat.analytics_url}/dimensiondata/{self.planhat.tenant}"
+        assert requests.post(url, json=body, timeout=20).status_code == 200
+
+    def delete(self, path: str, identity: str) -> None:
+        """A person deletes a record."""
+        url = f"{self.planhat.api_url}/{path}/{identity}"
+        headers = {"Authorization": f"Bearer {self.planhat.token}"}
+        answer = requests.delete(url, headers=headers, timeout=20)
+        assert answer.json()["deletedCount"] == 1
 
     def fault(self, kind: str, path: str = "/dimensiondata/*", method: str = "*", **facts: Any) -> None:
         """Spoil requests."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from planhat_pipelines_tests.drops.dock import Dock, csv, day, ends
+from planhat_pipelines_tests.drops.dock import Dock, csv, day, ends, next_second
 from planhat_pipelines_tests.drops.mortal import Mortals
 
 FIRST, SECOND = "2026-11-01", "2026-11-02"
@@ -46,7 +46,7 @@ def test_metrics_survive_a_kill_after(dock: Dock, mortals: Mortals, step: str, n
     (drop,) = dock.trail()
     assert sum(ends(drop).values()) == len(LOGS)
     assert (drop["counts"]["refused"], drop["counts"]["parked"]) == (1, 1)
-    assert dock.rejected("log.csv")[1:] == ["c-1,never,64,8,at is not a date"]
+    assert dock.rejected("log.csv")[1:] == [["c-1", "never", "64", "8", "at is not a date"]]
     dock.settled()
 
 
@@ -61,5 +61,20 @@ def test_records_survive_a_kill_after(dock: Dock, mortals: Mortals, step: str, n
     (drop,) = dock.trail()
     assert sum(ends(drop).values()) == len(PEOPLE)
     assert [drop["counts"][end] for end in ("duplicate", "refused", "parked")] == [1, 1, 1]
-    assert [line.split(",")[4] for line in dock.rejected("who.csv")[1:]] == ["6"]
+    assert [row[4] for row in dock.rejected("who.csv")[1:]] == ["6"]
     dock.settled(dock.people())
+
+
+@pytest.mark.parametrize("step", ["fetch", "settle", "commit", "archive"])
+def test_a_file_overwritten_between_kill_and_restart_is_imported_in_both_versions(
+    dock: Dock, mortals: Mortals, step: str
+) -> None:
+    dock.companies("c-1")
+    dock.drop("log.csv", csv("customer,at,minutes", [("c-1", FIRST, 1)]))
+    assert mortals.run(dock.environment, dock.facts(), step=step) == "killed"
+    next_second()
+    dock.drop("log.csv", csv("customer,at,minutes", [("c-1", FIRST, 2)]))
+    dock.run()
+    assert dock.points() == {("minutes", "c-1", day(FIRST), value): 1 for value in (1.0, 2.0)}
+    assert len(dock.keys("processed/")) == 2
+    dock.settled()
