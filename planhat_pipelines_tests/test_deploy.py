@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from planhat_pipelines.commands.stage import WORKSPACE, dagster_home, surroundings
+from planhat_pipelines.commands.stage import WORKSPACE, dagster_home, forget_accounts
 
 
 def test_an_instance_starts_with_the_shipped_settings(tmp_path: Path) -> None:
@@ -37,12 +38,12 @@ def test_a_fresh_home_forgets_earlier_runs_but_no_folder_of_somebody_else(tmp_pa
     assert (home / "precious").exists()
 
 
-def test_no_account_of_the_user_reaches_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SNOWFLAKE_PASSWORD", "real")
-    found = surroundings({"PLANHAT_TOKEN": "of the sandbox"}, tmp_path)
-    assert "SNOWFLAKE_PASSWORD" not in found
-    assert found["PLANHAT_TOKEN"] == "of the sandbox"
-    assert found["DAGSTER_HOME"] == str(tmp_path)
+def test_no_account_of_the_user_reaches_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SNOWFLAKE_PASSWORD", "AWS_PROFILE", "PLANHAT_TOKEN", "PLANHAT_PIPELINES_DEFS"):
+        monkeypatch.setenv(name, "mine")
+    forget_accounts()
+    assert not {"SNOWFLAKE_PASSWORD", "AWS_PROFILE", "PLANHAT_TOKEN"} & set(os.environ)
+    assert os.environ["PLANHAT_PIPELINES_DEFS"] == "mine"
 
 
 def test_the_workspace_names_the_code_location_as_the_project_does() -> None:

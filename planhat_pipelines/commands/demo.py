@@ -55,11 +55,13 @@ def run(args: argparse.Namespace) -> int:
         print(f"{missing}. The demo needs: pip install 'planhat-pipelines[sandbox]'", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stage.forget_accounts()
     box = Sandbox(stage.sandbox_folder(args.folder), fresh=True, scale=args.scale)
     try:
         with _step("starting and filling a Snowflake, an S3 and a Planhat"):
             box.start()
-        _move_in(box, stage.dagster_home(args.folder, fresh=True))
+        home = stage.dagster_home(args.folder, fresh=True)
+        os.environ.update(stage.surroundings(box.environment, home))
         ran = _play(box)
         told = summary.all_told(box.environment, ran, args.folder, kept=args.keep)
         print("", *told, sep="\n", flush=True)
@@ -71,13 +73,6 @@ def run(args: argparse.Namespace) -> int:
     finally:
         box.stop()
     return 1 if any(each.failure for each in ran) else 0
-
-
-def _move_in(box: Sandbox, home: Path) -> None:
-    """From here on this process knows no other accounts than the sandbox's."""
-    surroundings = stage.surroundings(box.environment, home)
-    os.environ.clear()
-    os.environ.update(surroundings)
 
 
 def _play(box: Sandbox) -> list[Ran]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -28,10 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run `dagster dev` until it is told to stop; its exit code, or 1 when the sandbox does not start."""
+    stage.forget_accounts()
     try:
         with _sandbox(stage.sandbox_folder(args.folder)) as environment:
             home = stage.dagster_home(args.folder)
-            return _dagster(stage.surroundings(environment, home), args.port)
+            return _dagster({**os.environ, **stage.surroundings(environment, home)}, args.port)
     except ModuleNotFoundError as missing:
         print(f"{missing}. The sandbox needs: pip install 'planhat-pipelines[sandbox]'", file=sys.stderr)
     except (RuntimeError, ValueError, FileNotFoundError) as error:

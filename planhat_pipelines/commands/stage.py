@@ -33,13 +33,15 @@ def dagster_home(folder: Path, *, fresh: bool = False) -> Path:
     return home
 
 
+def forget_accounts() -> None:
+    """Take the user's own accounts out of this process, so that neither the servers nor the syncs meet them."""
+    for name in [name for name in os.environ if name.startswith(_OURS) and name not in _KEPT]:
+        del os.environ[name]
+
+
 def surroundings(sandbox: Mapping[str, str], home: Path) -> dict[str, str]:
-    """This process's environment, with the sandbox in place of every account that it names."""
-    others = {
-        name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith(_OURS)
-    }
+    """What syncs over the sandbox need beside this process's environment."""
     return {
-        **others,
         **sandbox,
         "PLANHAT_SPOOL_FOLDER": str(home.parent / "spool"),
         "DAGSTER_HOME": str(home),
