@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -32,12 +33,28 @@ class FileForm(Spec):
         default=None, description="The key of a JSON object under which the rows lie."
     )
 
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str | None) -> str | None:
+        try:
+            if encoding is not None:
+                codecs.lookup(encoding)
+        except LookupError:
+            raise SpecError(
+                f"there is no encoding {encoding!r}", "write utf-8, cp1252, latin-1 or utf-16"
+            ) from None
+        return encoding
+
 
 class AggregatedValue(Column):
     """One metric and what becomes of a column's values per target and day."""
 
     metric: MetricName
-    aggregate: Aggregate = "sum"
+    aggregate: Aggregate = Field(
+        default="sum",
+        description="Of the rows of one file. A later file with rows of the same day adds a point to it: sums and "
+        "counts add up, the others do not.",
+    )
 
 
 class AggregatedMetrics(Spec):
@@ -83,10 +100,22 @@ class FilesSpec(Spec):
     """Files below a prefix of a bucket. Each version of each file is imported once and then moved away."""
 
     name: SyncName
-    bucket: str = Field(min_length=3, max_length=63, examples=["acme-drops"])
-    prefix: str = Field(default="", description="The folder the files land in, with a slash at its end.")
+    bucket: str = Field(
+        min_length=3,
+        max_length=63,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]+$",
+        examples=["acme-drops"],
+        description="Its name alone, without s3://.",
+    )
+    prefix: str = Field(
+        default="",
+        pattern=r"^([^/].*)?$",
+        examples=["devices/"],
+        description="The folder the files land in, with a slash at its end and none in front.",
+    )
     pattern: str = Field(
         default="**",
+        min_length=1,
         description="Which files below the prefix: *.csv, **/devices-*.csv. Others are left alone.",
     )
     every: Cadence
@@ -105,6 +134,7 @@ class FilesSpec(Spec):
     )
     done_marker: str | None = Field(
         default=None,
+        min_length=1,
         description="With .done, a file waits until one of the same name and this ending is there.",
     )
     processed: Prefix = Field(default="processed/", description="Where imported files go.")
@@ -117,6 +147,21 @@ class FilesSpec(Spec):
     description: str | None = None
     owners: tuple[str, ...] = Field(default=(), strict=False)
     tags: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _places_apart(self) -> Self:
+        places = {"processed": self.processed, "failed": self.failed, "rejected": self.rejected}
+        only_folder = "/" not in self.pattern and "**" not in self.pattern
+        for name, place in places.items():
+            if self.prefix.startswith(place) or (place.startswith(self.prefix) and not only_folder):
+                raise SpecError(
+                    f"{name}: {place} and prefix: {self.prefix or '(none)'} lie one in the other, so that files that "
+                    "were moved away would be imported again",
+                    "give the files a folder of their own, or a pattern without folders such as *.csv",
+                )
+        if len(set(places.values())) < len(places):
+            raise SpecError("processed:, failed: and rejected: share a folder", "give each one of its own")
+        return self
 
     @model_validator(mode="after")
     def _one_destination(self) -> Self:
