@@ -36,7 +36,7 @@ def done(connection: sa.Connection, sync: str, ids: Collection[str]) -> set[str]
 
 def find(connection: sa.Connection, sync: str, start_of_id: str) -> Mapping[str, Any] | None:
     """A drop by the first digits of its id."""
-    query = sa.select(drops).where(drops.c.sync == sync, drops.c.id.startswith(start_of_id))
+    query = sa.select(drops).where(drops.c.sync == sync, drops.c.id.startswith(start_of_id, autoescape=True))
     return _row(connection, query)
 
 
