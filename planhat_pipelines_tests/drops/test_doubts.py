@@ -17,9 +17,7 @@ def point(who: str, value: float, metric: str = "minutes") -> tuple[str, str, in
     return metric, who, day(WHEN), value
 
 
-@pytest.mark.parametrize(
-    ("kind", "arrived"), [("timeout_after", True), ("timeout_before", False), ("reset_after", True)]
-)
+@pytest.mark.parametrize(("kind", "arrived"), [("timeout_after", True), ("timeout_before", False)])
 def test_an_answer_that_never_came_is_cleared_up_in_the_same_run(
     dock: Dock, kind: str, arrived: bool
 ) -> None:

@@ -61,7 +61,7 @@ def test_a_history_of_files_is_imported_from_the_oldest_to_the_newest_and_a_kill
     for name in ("z", "y"):
         dock.drop(f"{name}.csv", csv("id,account,email,first", [("u1", "c-1", "a@x.io", f"From {name}")]))
         next_second()
-    names = [f"{number:03}.csv" for number in range(30)]
+    names = [f"{number:03}.csv" for number in range(12)]
     for name in names:
         dock.drop(name, "")
     assert mortals.run(dock.environment, dock.people(), step="commit", nth=2) == "killed"

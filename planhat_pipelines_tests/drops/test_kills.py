@@ -65,7 +65,7 @@ def test_records_survive_a_kill_after(dock: Dock, mortals: Mortals, step: str, n
     dock.settled(dock.people())
 
 
-@pytest.mark.parametrize("step", ["fetch", "settle", "commit", "archive"])
+@pytest.mark.parametrize("step", ["settle", "archive"])
 def test_a_file_overwritten_between_kill_and_restart_is_imported_in_both_versions(
     dock: Dock, mortals: Mortals, step: str
 ) -> None:
