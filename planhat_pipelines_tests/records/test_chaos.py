@@ -88,7 +88,7 @@ def test_planhat_equals_a_table_that_three_writers_change_all_the_time(
     spec = issues.spec(**facts(issues))
     with ExitStack() as stack:
         writers = [stack.enter_context(open_session(sync_environment[0])).cursor() for _ in range(3)]
-        for _ in range(12):
+        for _ in range(8):
             for _ in range(draw.randrange(5)):
                 change(draw, draw.choice(writers).execute, issues.table)
             slow = draw.choice(writers)
@@ -111,7 +111,7 @@ def test_runs_that_are_killed_at_any_moment_leave_planhat_like_the_table(
     issues.add(*((f"k{n}", f"N{n}") for n in range(11)))
     sync, environment = facts(issues, changes=changes, brake=1), issues.place.environment
     ends: list[str] = []
-    for _ in range(5):
+    for _ in range(3):
         for _ in range(2):
             ends.append(mortals.run(environment, sync, draw.randrange(3, 45)))
         if draw.random() < 0.7:
