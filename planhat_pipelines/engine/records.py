@@ -87,7 +87,7 @@ class RecordsDestination(Destination):
         left = rows.filter(pl.col(COPIES) == 0)[ROW]
         to_archive = self._archivable(left)
         mapped = self.mapping.apply(there, self._companies)
-        told = mapped.ready.join(self._known, on="key", how="left", maintain_order="left")
+        told = self._told(mapped.ready)
         same = (pl.col("hash") == pl.col("told")).fill_null(False)
         again = told.filter(same).join(self._refused, on=ROW, maintain_order="left")
         still = again.select(ROW, "key", pl.lit("").alias("field"), "reason")
@@ -104,6 +104,15 @@ class RecordsDestination(Destination):
             refused=pl.concat([mapped.refused, still]) if still.height else mapped.refused,
             unchanged=quiet.len(),
         )
+
+    def _told(self, ready: pl.DataFrame) -> pl.DataFrame:
+        """What Planhat was told of each row, as `told`. A row that comes in a drop after it was refused is meant to be
+        tried again, so of that nothing counts as told."""
+        told = ready.join(self._known, on="key", how="left", maintain_order="left")
+        if PLACE not in ready.columns:
+            return told
+        refused = [each.key for each in self.ledger.rejections(self.sync) if each.stage == "planhat"]
+        return told.with_columns(told=pl.when(~pl.col("key").is_in(refused)).then("told"))
 
     def gate(
         self,
