@@ -146,11 +146,6 @@ class Claim:
         with self._fence.write() as write:
             drops.write(write, drop, was)
 
-    def count_drop(self, drop: str, counts: Mapping[str, int]) -> None:
-        """Add verdicts of rows to a drop's account."""
-        with self._fence.write() as write:
-            drops.count(write, drop, counts)
-
     # -- rows
 
     def reject(self, rejections: Iterable[NewRejection]) -> None:

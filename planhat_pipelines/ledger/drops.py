@@ -72,11 +72,3 @@ def write(fenced: Fenced, row: Mapping[str, Any], was: str | None) -> None:
         [whole | {"claimed_at": fenced.now, "counts": row.get("counts") or {}}],
         take=[name for name in whole if name != "id"],
     )
-
-
-def count(fenced: Fenced, drop: str, counts: Mapping[str, int]) -> None:
-    """Add verdicts of rows to a drop's account."""
-    found = fenced.connection.execute(sa.select(drops.c.counts).where(drops.c.id == drop)).scalar()
-    held: dict[str, int] = found or {}
-    summed = {name: held.get(name, 0) + counts.get(name, 0) for name in {**held, **counts}}
-    fenced.connection.execute(drops.update().where(drops.c.id == drop).values(counts=summed))

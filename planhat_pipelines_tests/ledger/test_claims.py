@@ -87,6 +87,20 @@ def test_a_run_killed_before_a_step_is_committed_has_not_made_the_step(
         assert picture(ledger, "seats") == undisturbed[steps]
 
 
+DROP: dict[str, Any] = {
+    "id": "d",
+    "bucket": "b",
+    "key": "in/d.csv",
+    "etag": "e",
+    "modified": 0.0,
+    "size": 1,
+    "version": None,
+    "state": "claimed",
+    "tries": 1,
+    "sha256": None,
+    "archive": None,
+    "report": None,
+}
 WRITES: dict[str, Callable[[Claim, str, Any], object]] = {
     "begin": lambda claim, batch, window: claim.begin({}, 0),
     "commit": lambda claim, batch, window: claim.commit(window, {}),
@@ -112,6 +126,7 @@ WRITES: dict[str, Callable[[Claim, str, Any], object]] = {
     "remember": lambda claim, batch, window: claim.remember(
         pl.DataFrame({"key": ["b"], "hash": [1]}, schema={"key": pl.String, "hash": pl.UInt64})
     ),
+    "write_drop": lambda claim, batch, window: claim.write_drop(DROP, None),
     "reject": lambda claim, batch, window: claim.reject([NewRejection("b", "map", "empty")]),
     "resolve": lambda claim, batch, window: claim.resolve(["r"]),
     "park": lambda claim, batch, window: claim.park([NewParked("b", "company", "externalId", "c")]),

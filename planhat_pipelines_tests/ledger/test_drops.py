@@ -118,11 +118,3 @@ def test_the_trail_begins_with_what_moved_last_and_a_drop_is_found_by_the_start_
     assert found["key"] == "in/b.csv"
     assert ledger.find_drop("seats", "b" * 12) is None
     assert ledger.find_drop("devices", "%") is None
-
-
-def test_verdicts_of_rows_that_end_later_are_added_to_their_drop(ledger: Ledger) -> None:
-    with ledger.claim("devices", "run") as claim:
-        finish(claim, "a")
-        claim.count_drop("a" * 64, {"parked": 2})
-        claim.count_drop("a" * 64, {"parked": -2, "submitted": 2})
-    assert ledger.drops()[0]["counts"] == {"parked": 0, "submitted": 2}
