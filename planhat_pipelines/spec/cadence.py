@@ -102,5 +102,5 @@ def _from_text(value: Any) -> Any:
 Cadence = Annotated[
     Every,
     BeforeValidator(_from_text, json_schema_input_type=str | Every),
-    Field(description=f"How often to run: {_CURE}; or {{at, timezone}}."),
+    Field(examples=["1h"], description=f"How often to run: {_CURE}; or {{at, timezone}}."),
 ]

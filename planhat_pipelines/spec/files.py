@@ -80,7 +80,9 @@ class FileRecords(Spec):
     model: ModelName
     key: KeyMap
     company: CompanyRef | None = None
-    fields: tuple[FieldMap, ...] = Field(min_length=1, strict=False)
+    fields: tuple[FieldMap, ...] = Field(
+        min_length=1, strict=False, examples=[[{"column": "NAME", "field": "name"}]]
+    )
 
     @property
     def planhat_model(self) -> Model:

@@ -140,7 +140,9 @@ class RecordsSpec(Spec):
         description="Share of the known records that one run may change or archive. A run that would change more "
         "(and more than 100) stops before it sends anything; let it through with `allow_many_changes`.",
     )
-    fields: tuple[FieldMap, ...] = Field(min_length=1, strict=False)
+    fields: tuple[FieldMap, ...] = Field(
+        min_length=1, strict=False, examples=[[{"column": "NAME", "field": "name"}]]
+    )
     description: str | None = None
     owners: tuple[str, ...] = Field(default=(), strict=False)
     tags: dict[str, str] = Field(default_factory=dict)

@@ -264,10 +264,18 @@ def test_what_a_terminal_would_obey_is_not_repeated(tmp_path: Path):
         assert (problem.where + problem.what + problem.cure).isprintable()
 
 
+# What no message can know: where the rows go, and where the files land.
+STARTS = {
+    "S3Files": "{prefix: devices/, metrics: {}}",
+    "SnowflakeRecords": "{}",
+    "SnowflakeUsage": "{metrics: {}}",
+}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_example_lines_of_missing_keys_make_a_sync_when_they_are_followed(tmp_path: Path, kind: str):
-    """Start from the type alone and do what every message says; only the destination is chosen here."""
-    text = f"type: {kind}\nattributes:\n  metrics: {{}}\n"
+    """Start from the type alone and do what every message says."""
+    text = f"type: {kind}\nattributes: {STARTS[kind.rpartition('.')[2]]}\n"
     for _ in range(3):
         problems = load_text(tmp_path, text).problems
         if not problems:
