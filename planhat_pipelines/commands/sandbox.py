@@ -99,7 +99,7 @@ def _summary(folder: Path, facts: dict[str, Any]) -> list[str]:
         "",
         f"  source {shlex.quote(str(folder / 'env'))}",
         "  planhat-pipelines check",
-        "  dagster dev",
+        "  planhat-pipelines dev",
         "",
         "and when all is synced, let a day pass: new usage, changed accounts, a new company, a new file",
         "",
