@@ -206,9 +206,9 @@ def test_custom_fields_are_those_of_the_model_in_either_spelling(far: Far, clien
         )
     ]
     assert custom_fields(client, ENDUSER) == [
-        CustomField("Acme 1", "list", ("A", "B"), formula=False, mandatory=True, hidden=False),
-        CustomField("Acme 2", "number", (), formula=True, mandatory=False, hidden=False),
-        CustomField("Acme 3", "text", (), formula=False, mandatory=False, hidden=True),
+        CustomField("Acme 1", "list", ("A", "B"), formula=False, mandatory=True, hidden=False, locked=False),
+        CustomField("Acme 2", "number", (), formula=True, mandatory=False, hidden=False, locked=False),
+        CustomField("Acme 3", "text", (), formula=False, mandatory=False, hidden=True, locked=False),
     ]
 
 
