@@ -10,7 +10,8 @@ from planhat_pipelines.mapping.records import FieldMapping
 from planhat_pipelines.mapping.values import ValueType
 from planhat_pipelines.planhat.catalogue import Kind, Model
 from planhat_pipelines.planhat.lookups import CustomField
-from planhat_pipelines.spec.records import FieldMap, FieldType, RecordsSpec
+from planhat_pipelines.spec.fields import FieldMap, FieldType
+from planhat_pipelines.spec.records import RecordsSpec
 
 _OF_KIND: Mapping[Kind, ValueType] = {
     "text": "text",

@@ -6,10 +6,8 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from planhat_pipelines.engine.contract import compiled
-from planhat_pipelines.engine.lines import Line
+from planhat_pipelines.engine.lines import inputs
 from planhat_pipelines.engine.records import RecordsDestination
 from planhat_pipelines.engine.run import Sync
 from planhat_pipelines.ledger import Ledger
@@ -20,8 +18,9 @@ from planhat_pipelines.planhat.lookups import custom_fields
 from planhat_pipelines.snowflake.records import RecordsTable
 from planhat_pipelines.snowflake.tables import Table
 from planhat_pipelines.spec.base import table_parts
+from planhat_pipelines.spec.fields import archive_field
 from planhat_pipelines.spec.files import FileRecords
-from planhat_pipelines.spec.records import RecordsSpec, archive_field
+from planhat_pipelines.spec.records import RecordsSpec
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -98,32 +97,9 @@ def records_mapping(
 def mapped_columns(spec: RecordsSpec | FileRecords) -> list[str]:
     """The columns that the mapping reads."""
     named = [each.column for each in spec.fields if each.column]
-    computed = [name for each in spec.fields if each.expression for name in _inputs(each.expression)]
+    computed = [name for each in spec.fields if each.expression for name in inputs(each.expression)]
     return [*([spec.company.column] if spec.company else []), *named, *computed]
-
-
-def records_lines(spec: RecordsSpec | FileRecords) -> list[Line]:
-    """Which Planhat field comes from which column, in the order people read it."""
-    lines = [Line(spec.key.field, [spec.key.column], "key")]
-    if spec.company:
-        where = f", at {spec.company.path}" if spec.company.path else ""
-        field = spec.planhat_model.company_field or "company"
-        lines.append(Line(field, [spec.company.column], f"{spec.company.id} id of a company{where}"))
-    for each in spec.fields:
-        field = spec.planhat_model.fields.get(each.field)
-        kind = each.type or (field.kind if field else "as the custom field")
-        if each.column:
-            lines.append(Line(each.field, [each.column], f"{kind}, at {each.path}" if each.path else kind))
-        elif each.expression:
-            lines.append(Line(each.field, _inputs(each.expression), f"{kind}: {each.expression}"))
-        else:
-            lines.append(Line(each.field, [], f"always {each.value!r}"))
-    return lines
 
 
 def _digest(what: object) -> str:
     return hashlib.blake2b(repr(what).encode(), digest_size=8).hexdigest()
-
-
-def _inputs(expression: str) -> list[str]:
-    return pl.sql_expr(expression).meta.root_names()

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from planhat_pipelines.planhat.catalogue import Model, model
 from planhat_pipelines.spec.base import Column, Spec, SpecError, SyncName
 from planhat_pipelines.spec.cadence import Cadence
-from planhat_pipelines.spec.records import CompanyRef, FieldMap, KeyMap, ModelName, fits_model
+from planhat_pipelines.spec.fields import CompanyRef, FieldMap, KeyMap, ModelName, fits_model
 from planhat_pipelines.spec.usage import Activities, Date, MetricName, Target
 
 Aggregate = Literal["sum", "count", "count_distinct", "min", "max", "mean", "last"]

@@ -1,111 +1,26 @@
-"""`SnowflakeRecords`: rows of a CRM table or view to records of a Planhat model."""
+"""`SnowflakeRecords`: rows of a CRM table or view to records of a Planhat model, and back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from planhat_pipelines.planhat.catalogue import MODELS, Model, UnknownModel, model
-from planhat_pipelines.spec.base import Column, IdKind, Spec, SpecError, SyncName, TableName
-from planhat_pipelines.spec.cadence import Cadence, known_zone
+from planhat_pipelines.planhat.catalogue import Model, model
+from planhat_pipelines.spec.base import Spec, SpecError, SyncName, TableName
+from planhat_pipelines.spec.cadence import Cadence
+from planhat_pipelines.spec.fields import CompanyRef, FieldMap, KeyMap, ModelName, archive_field, fits_model
 
-FieldType = Literal["text", "number", "integer", "boolean", "date", "datetime", "list", "json"]
-
-
-class KeyMap(Spec):
-    """The column that identifies a row, and the Planhat key it becomes."""
-
-    column: str = Field(min_length=1, examples=["ACCOUNT_ID"])
-    field: Literal["externalId", "sourceId", "email", "_id"] = Field(
-        default="externalId",
-        description="externalId for ids of your own; sourceId belongs to a CRM integration, if there is one.",
-    )
+Direction = Literal["to_planhat", "to_snowflake", "both"]
 
 
-class CompanyRef(Column):
-    """The column that names a record's company, and which of Planhat's ids it holds."""
+class TableField(FieldMap):
+    """A field of a table that Planhat's changes may come back to."""
 
-    id: IdKind = Field(
-        default="external", description="Which id the column holds: planhat, external or source."
-    )
-
-
-class FieldMap(Spec):
-    """One Planhat field and where its value comes from: a column, a constant or an expression."""
-
-    field: str = Field(
-        pattern=r"^(custom\..+|[A-Za-z_][A-Za-z0-9_]*)$",
-        description="A field of the model, or custom.NAME with the custom field's name as the app shows it.",
-        examples=["name", "custom.ARR"],
-    )
-    column: str | None = Field(default=None, min_length=1)
-    path: str | None = Field(
-        default=None, description="Place inside a VARIANT column, as `plan.seats[0].used`."
-    )
-    value: str | int | float | bool | None = Field(default=None, description="The same value for every row.")
-    expression: str | None = Field(
+    direction: Direction | None = Field(
         default=None,
-        description="A SQL expression over the columns, as polars understands it: upper(NAME) || ' (' || CITY || ')'.",
+        description="Narrows the sync's direction for this field. What comes back to Snowflake is written to `column`.",
     )
-    type: FieldType | None = Field(
-        default=None, description="Found from the model or the custom field when left out."
-    )
-    nulls: Literal["clear", "leave"] = Field(
-        default="clear",
-        description="What an empty value does: clear the field in Planhat, or leave it as it is.",
-    )
-    timezone: str = Field(default="UTC", description="Time zone of dates and times that carry none.")
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, timezone: str) -> str:
-        return known_zone(timezone)
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        given = [name for name in ("column", "value", "expression") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise SpecError(
-                f"{self.field}: {' and '.join(given) or 'nothing'} says where the value comes from",
-                "give exactly one of column, value, expression",
-            )
-        if self.path and not self.column:
-            raise SpecError(f"{self.field}: path without column", "name the VARIANT column it lies in")
-        return self
-
-    @field_validator("expression")
-    @classmethod
-    def _sound(cls, expression: str | None) -> str | None:
-        if expression is None:
-            return None
-        import polars as pl
-
-        try:
-            pl.sql_expr(expression)
-        except pl.exceptions.PolarsError as error:
-            raise SpecError(
-                f"{expression!r} is no SQL expression: {str(error).splitlines()[0]}",
-                "write what could stand after SELECT, such as upper(NAME) || ' (' || CITY || ')'",
-            ) from None
-        return expression
-
-
-def _model_name(name: Any) -> Any:
-    if isinstance(name, str):
-        try:
-            model(name)
-        except UnknownModel as error:
-            raise SpecError(str(error), f"use one of {', '.join(MODELS)}") from None
-    return name
-
-
-ModelName = Annotated[
-    str,
-    BeforeValidator(_model_name),
-    Field(description=f"The Planhat model: {', '.join(MODELS)}.", examples=["company"]),
-]
 
 
 class RecordsSpec(Spec):
@@ -115,6 +30,29 @@ class RecordsSpec(Spec):
     table: TableName
     model: ModelName
     key: KeyMap
+    direction: Direction = Field(
+        default="to_planhat",
+        description="Where changes travel: to Planhat; to Snowflake, which makes the table a mirror of the model; or "
+        "both ways, field by field.",
+    )
+    on_conflict: Literal["snowflake", "planhat", "newest"] = Field(
+        default="snowflake",
+        description="Whose value stays when both sides changed a field since they last agreed. The other one is kept "
+        "and shown by `planhat-pipelines conflicts`. `newest` needs `updated_at`.",
+    )
+    insert_new: bool | None = Field(
+        default=None,
+        description="Whether records that only Planhat has become new rows. Left out: in a mirror yes, else no.",
+    )
+    create_table: bool = Field(
+        default=False,
+        description="Create the table of a mirror (`direction: to_snowflake`) if it is not there.",
+    )
+    gone_column: str | None = Field(
+        default=None,
+        description="A BOOLEAN, DATE or TIMESTAMP column that marks rows whose record was deleted or archived in "
+        "Planhat. Found when Planhat is read as a whole.",
+    )
     company: CompanyRef | None = Field(
         default=None,
         description="Whose record it is; needed by all models but Company, User, Product, Issue.",
@@ -124,10 +62,15 @@ class RecordsSpec(Spec):
         description="How to find what changed: Snowflake's change tracking; the whole table compared with what was "
         "sent; or a column that holds the time of the last change (which cannot see deletions).",
     )
-    updated_at: str | None = Field(default=None, description="That column, with `changes: updated_at`.")
+    updated_at: str | None = Field(
+        default=None,
+        description="That column, with `changes: updated_at`; also what `on_conflict: newest` compares.",
+    )
     every: Cadence
     full_every: Cadence | None = Field(
-        default=None, description="Compare the whole table now and then, to heal what drifted."
+        default=None,
+        description="Compare everything now and then, to heal what drifted. Planhat is read as a whole daily by "
+        "syncs that bring its changes back, unless this says otherwise.",
     )
     on_delete: Literal["ignore", "archive"] = Field(
         default="ignore",
@@ -140,7 +83,7 @@ class RecordsSpec(Spec):
         description="Share of the known records that one run may change or archive. A run that would change more "
         "(and more than 100) stops before it sends anything; let it through with `allow_many_changes`.",
     )
-    fields: tuple[FieldMap, ...] = Field(
+    fields: tuple[TableField, ...] = Field(
         min_length=1, strict=False, examples=[[{"column": "NAME", "field": "name"}]]
     )
     description: str | None = None
@@ -152,13 +95,33 @@ class RecordsSpec(Spec):
         """The catalogue's entry of the model."""
         return model(self.model)
 
+    def flow(self, field: TableField) -> Direction:
+        """The direction of one of the fields."""
+        return field.direction or self.direction
+
+    @property
+    def sent(self) -> list[TableField]:
+        """The fields whose values go to Planhat."""
+        return [each for each in self.fields if self.flow(each) != "to_snowflake"]
+
+    @property
+    def fetched(self) -> list[TableField]:
+        """The fields whose values come back to Snowflake."""
+        return [each for each in self.fields if self.flow(each) != "to_planhat"]
+
     @model_validator(mode="after")
     def _fits_the_model(self) -> Self:
         target = self.planhat_model
-        fits_model(target, self.key, self.company, self.fields)
-        if (self.changes == "updated_at") != (self.updated_at is not None):
+        fits_model(target, self.key, self.company, self.fields, sent=[each.field for each in self.sent])
+        self._fits_the_directions()
+        if self.changes == "updated_at" and self.updated_at is None:
             raise SpecError(
-                "changes: updated_at and updated_at: COLUMN go together", "give both, or neither of them"
+                "changes: updated_at does not say which column", "give updated_at: COLUMN as well"
+            )
+        if self.updated_at and self.changes != "updated_at" and self.on_conflict != "newest":
+            raise SpecError(
+                "updated_at is used by nothing",
+                "write changes: updated_at or on_conflict: newest, or remove it",
             )
         if self.on_delete == "archive" and archive_field(target) is None:
             raise SpecError(f"a {target.title} cannot be archived over the API", "remove on_delete")
@@ -168,36 +131,54 @@ class RecordsSpec(Spec):
             )
         return self
 
+    def _fits_the_directions(self) -> None:
+        if self.direction != "both":
+            narrowed = [each.field for each in self.fields if each.direction not in (None, self.direction)]
+            if narrowed:
+                raise SpecError(
+                    f"{narrowed[0]} cannot travel another way than its sync, which goes {self.direction}",
+                    "write direction: both for the sync, or remove it from the field",
+                )
+        back: dict[str, str] = {}
+        for each in self.fetched:
+            if each.column is None or each.path:
+                raise SpecError(
+                    f"{each.field} cannot come back to Snowflake: it is not the value of one whole column",
+                    "give the field direction: to_planhat, or map a column without path or expression",
+                )
+            if each.column.upper() in back or each.column.upper() == self.key.column.upper():
+                other = back.get(each.column.upper(), "the key")
+                raise SpecError(
+                    f"{each.field} and {other} would both be written to {each.column}",
+                    "give one of the two direction: to_planhat",
+                )
+            if each.nulls == "leave" and self.flow(each) == "both":
+                raise SpecError(
+                    f"{each.field} goes both ways, so an empty value clears it on either side",
+                    "remove nulls: leave, or give the field direction: to_planhat",
+                )
+            back[each.column.upper()] = each.field
+        self._fits_two_way()
 
-def fits_model(target: Model, key: KeyMap, company: CompanyRef | None, fields: Sequence[FieldMap]) -> None:
-    """Raise SpecError unless key, company and fields are ones the model has and takes."""
-    if not target.bulk:
-        raise SpecError(f"Planhat takes no bulk upserts of {target.title}", "choose another model")
-    if key.field not in target.keys:
-        raise SpecError(f"{target.title} is not known by {key.field}", f"use one of {', '.join(target.keys)}")
-    if target.company_required and company is None:
-        raise SpecError(
-            f"a {target.title} belongs to a company, and none is named",
-            "add a line such as company: {column: ACCOUNT_ID, id: external}",
-        )
-    if company and target.company_field is None:
-        raise SpecError(f"a {target.title} has no company", "remove company:")
-    names = [each.field for each in fields]
-    for name in names:
-        if names.count(name) > 1:
-            raise SpecError(f"{name} is mapped {names.count(name)} times", "map it once")
-        if name in (key.field, target.company_field):
-            raise SpecError(f"{name} is set by `key:` or `company:`", "remove it from fields:")
-        if name == "type" and target.name == "note":
-            raise SpecError("the type of a note is always note", "remove it from fields:")
-        known = target.fields.get(name)
-        if known is None and not name.startswith("custom."):
-            writable = ", ".join(each for each, field in target.fields.items() if not field.read_only)
-            raise SpecError(f"a {target.title} has no field {name}", f"use one of {writable}, or custom.NAME")
-        if known is not None and known.read_only:
-            raise SpecError(f"{name} is filled in by Planhat and cannot be written", "remove it")
-
-
-def archive_field(target: Model) -> str | None:
-    """The field that archives a record of this model, where there is one."""
-    return next((name for name in ("archived", "isArchived") if name in target.fields), None)
+    def _fits_two_way(self) -> None:
+        if self.on_conflict == "newest" and self.updated_at is None:
+            raise SpecError(
+                "on_conflict: newest needs to know when a row changed",
+                "give updated_at: COLUMN, or choose snowflake or planhat",
+            )
+        if self.on_conflict != "snowflake" and self.direction != "both":
+            raise SpecError("on_conflict is for direction: both", "remove it")
+        if self.on_delete == "archive" and self.direction != "to_planhat":
+            raise SpecError(
+                "on_delete: archive is for direction: to_planhat",
+                "remove it, or map the archive field both ways",
+            )
+        if self.create_table and self.direction != "to_snowflake":
+            raise SpecError("create_table is for a mirror", "write direction: to_snowflake, or remove it")
+        if self.direction == "to_planhat" and (self.insert_new is not None or self.gone_column):
+            raise SpecError(
+                "insert_new and gone_column are for syncs that write to Snowflake",
+                "write direction: both or to_snowflake, or remove them",
+            )
+        if self.direction == "both" and not self.fetched:
+            raise SpecError("no field comes back to Snowflake", "write direction: to_planhat for the sync")

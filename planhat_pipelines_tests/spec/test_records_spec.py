@@ -29,6 +29,10 @@ def fields(*fields: dict[str, Any]) -> dict[str, Any]:
     return {"fields": [{"column": "NAME", "field": "name"}, *fields]}
 
 
+def both(*fields: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {"direction": "both", "fields": [{"column": "NAME", "field": "name"}, *fields], **changes}
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"model": "compny"}, "no model 'compny'.*company"),
     ({"model": "custom_field"}, "no bulk upserts of Custom Field"),
@@ -36,8 +40,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"table": "ACCOUNTS"}, "no full table name"),
     (ENDUSER | {"company": None}, "belongs to a company.*add a line such as company:"),
     ({"company": {"column": "ACC"}}, "a Company has no company; remove company:"),
-    ({"changes": "updated_at"}, "go together"),
-    ({"updated_at": "AT"}, "go together"),
+    ({"changes": "updated_at"}, "does not say which column; give updated_at"),
+    ({"updated_at": "AT"}, "updated_at is used by nothing"),
     ({"on_delete": "archive"}, "a Company cannot be archived"),
     (
         ENDUSER | {"on_delete": "archive", "fields": [{"column": "A", "field": "archived"}]},
@@ -58,7 +62,45 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"brake": 0}, "greater than 0"),
     ({"brake": 1.5}, "less than or equal to 1"),
     ({"fields": []}, "at least 1"),
+    (fields({"column": "N", "field": "city", "direction": "both"}), "goes to_planhat; write direction: both"),
+    (both({"column": "P", "path": "a", "field": "city"}), "not the value of one whole column"),
+    (both({"expression": "upper(N)", "field": "city"}), "city cannot come back"),
+    (both({"column": "name", "field": "city"}), "city and name would both be written to name"),
+    (both({"column": "ID", "field": "city"}), "city and the key would both be written to ID"),
+    (both({"column": "N", "field": "city", "nulls": "leave"}), "clears it on either side"),
+    (both({"column": "N", "field": "arr"}), "arr is filled in by Planhat.*direction: to_snowflake"),
+    (both(on_conflict="newest"), "needs to know when a row changed; give updated_at"),
+    ({"on_conflict": "planhat"}, "on_conflict is for direction: both"),
+    (ENDUSER | {"direction": "both", "on_delete": "archive"}, "on_delete: archive is for"),
+    (both(create_table=True), "create_table is for a mirror"),
+    ({"insert_new": True}, "insert_new and gone_column are for syncs that write"),
+    ({"gone_column": "GONE"}, "insert_new and gone_column are for syncs that write"),
+    (
+        {"direction": "both", "fields": [{"column": "N", "field": "name", "direction": "to_planhat"}]},
+        "no field comes back to Snowflake",
+    ),
 ]
+
+
+def test_a_field_narrows_the_direction_of_its_sync() -> None:
+    found = spec(
+        **both(
+            {"column": "C", "field": "city", "direction": "to_planhat"},
+            {"column": "A", "field": "arr", "direction": "to_snowflake"},
+        )
+    )
+    assert [each.field for each in found.sent] == ["name", "city"]
+    assert [each.field for each in found.fetched] == ["name", "arr"]
+
+
+def test_a_mirror_takes_any_model_and_any_field() -> None:
+    key = {"column": "ID", "field": "_id"}
+    found = spec(
+        direction="to_snowflake", model="custom_field", key=key, fields=[{"column": "N", "field": "name"}]
+    )
+    assert found.sent == []
+    end_users = {"model": "enduser", "key": key, "fields": [{"column": "N", "field": "nps"}]}
+    assert [each.field for each in spec(direction="to_snowflake", **end_users).fetched] == ["nps"]
 
 
 @pytest.mark.parametrize(("changes", "said"), WRONG, ids=[said[:30] for _, said in WRONG])
