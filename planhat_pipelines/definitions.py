@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import dagster as dg
+from dagster._utils.warnings import suppress_dagster_warnings
 from dagster.components.core.component_tree import ComponentTree
 
 from planhat_pipelines.orchestration.observe import observe_sources
@@ -15,9 +16,11 @@ from planhat_pipelines.orchestration.sources import companies_first, external_so
 
 
 @dg.definitions
+@suppress_dagster_warnings
 def defs() -> dg.Definitions:
     """All definitions. The folder is loaded by its tree: load_from_defs_folder would also import every installed
-    integration library, to list its components, in each run."""
+    integration library, to list its components, in each run. It also is what keeps Dagster from warning, once for
+    each sync, that its own components use what is in beta; so that is done here."""
     folder = Path(os.environ.get("PLANHAT_PIPELINES_DEFS", Path(__file__).parent / "defs")).resolve()
     synced = dg.Definitions.merge(
         _tree(folder).build_defs_at_path(folder),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from planhat_pipelines.engine.protocols import Source
-from planhat_pipelines.ledger import Ledger
+if TYPE_CHECKING:
+    from planhat_pipelines.engine.protocols import Source
+    from planhat_pipelines.ledger import Ledger
 
 _TRY_PARKED_EVERY = timedelta(hours=1)
 

@@ -19,14 +19,15 @@ import dataclasses
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from planhat_pipelines.files.account import S3Account
-from planhat_pipelines.ledger import Ledger
-from planhat_pipelines.ledger.budget import Budget
 from planhat_pipelines.planhat.account import Account
-from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.snowflake.account import SnowflakeAccount
+
+if TYPE_CHECKING:
+    from planhat_pipelines.files.account import S3Account
+    from planhat_pipelines.ledger import Ledger
+    from planhat_pipelines.planhat.client import Planhat
 
 _S3 = {
     "region": "AWS_REGION",
@@ -68,6 +69,8 @@ def snowflake_account(environment: Mapping[str, str], **given: Any) -> Snowflake
 
 def s3_account(environment: Mapping[str, str], **given: Any) -> S3Account:
     """The S3 account of the environment; what is given goes first. Raises NotConfigured."""
+    from planhat_pipelines.files.account import S3Account
+
     values = dict(given)
     for field, variable in _S3.items():
         if field not in values and environment.get(variable):
@@ -106,11 +109,16 @@ def planhat_account(environment: Mapping[str, str], **given: Any) -> Account:
 
 def open_planhat(account: Account, ledger: Ledger) -> Planhat:
     """A client whose calls keep to the budget that all processes on this ledger share."""
+    from planhat_pipelines.ledger import Budget
+    from planhat_pipelines.planhat.client import Planhat
+
     return Planhat(account, budget=Budget(ledger, account.api_url))
 
 
 def open_ledger(environment: Mapping[str, str]) -> Ledger:
     """The ledger of the environment, made when it is not there yet."""
+    from planhat_pipelines.ledger import Ledger
+
     if url := environment.get("PLANHAT_LEDGER_URL"):
         return Ledger.open(url)
     folder = Path.home() / ".planhat_pipelines"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from planhat_pipelines.engine.activities import ActivitiesDestination
 from planhat_pipelines.engine.aggregated import AggregatedDestination
-from planhat_pipelines.engine.crm import records_lines, records_mapping
+from planhat_pipelines.engine.crm import records_mapping
 from planhat_pipelines.engine.drops import DropsSource
-from planhat_pipelines.engine.lines import Line
+from planhat_pipelines.engine.lines import files_lines
 from planhat_pipelines.engine.protocols import Destination
 from planhat_pipelines.engine.records import RecordsDestination
 from planhat_pipelines.engine.run import Sync
-from planhat_pipelines.engine.usage import activities_mapping, activity_lines, cell, how
+from planhat_pipelines.engine.usage import activities_mapping, cell
 from planhat_pipelines.files import Bucket, Layout, S3Account, S3Client
 from planhat_pipelines.files.formats import FileOptions
 from planhat_pipelines.ledger import Ledger
@@ -91,20 +91,3 @@ def _metrics_mapping(metrics: AggregatedMetrics) -> MetricsMapping:
         values=[(value.metric, cell(value)) for value in metrics.values],
         aggregates={value.metric: value.aggregate for value in metrics.values},
     )
-
-
-def files_lines(spec: FilesSpec) -> list[Line]:
-    """Which Planhat field comes from which column of the files, in the order people read it."""
-    if spec.records:
-        return records_lines(spec.records)
-    if spec.metrics is None:
-        return list(activity_lines(spec.activities))
-    target, date = spec.metrics.target, spec.metrics.date
-    return [
-        Line("target", [target.column], how(target, f"{target.id} id of a {target.model}")),
-        Line("date", [date.column], how(date, f"day in {date.timezone}")),
-        *(
-            Line(value.metric, [value.column], how(value, f"{value.aggregate} per target and day"))
-            for value in spec.metrics.values
-        ),
-    ]

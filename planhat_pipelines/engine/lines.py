@@ -1,9 +1,14 @@
-"""Lineage of a mapping, in lines people read."""
+"""Lineage of a mapping, in lines people read. It needs the spec alone, so that showing a sync loads nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from planhat_pipelines.spec.base import Column, Constant
+from planhat_pipelines.spec.files import AggregatedMetrics, AggregatedValue, FileRecords, FilesSpec
+from planhat_pipelines.spec.records import RecordsSpec
+from planhat_pipelines.spec.usage import Activities, Metrics, UsageSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +18,71 @@ class Line:
     field: str
     columns: Sequence[str]
     how: str
+
+
+def records_lines(spec: RecordsSpec | FileRecords) -> list[Line]:
+    """Which Planhat field comes from which column, in the order people read it."""
+    lines = [Line(spec.key.field, [spec.key.column], "key")]
+    if spec.company:
+        where = f", at {spec.company.path}" if spec.company.path else ""
+        field = spec.planhat_model.company_field or "company"
+        lines.append(Line(field, [spec.company.column], f"{spec.company.id} id of a company{where}"))
+    for each in spec.fields:
+        field = spec.planhat_model.fields.get(each.field)
+        kind = each.type or (field.kind if field else "as the custom field")
+        if each.column:
+            lines.append(Line(each.field, [each.column], f"{kind}, at {each.path}" if each.path else kind))
+        elif each.expression:
+            lines.append(Line(each.field, inputs(each.expression), f"{kind}: {each.expression}"))
+        else:
+            lines.append(Line(each.field, [], f"always {each.value!r}"))
+    return lines
+
+
+def inputs(expression: str) -> list[str]:
+    """The columns that a SQL expression reads."""
+    import polars as pl  # only expressions need it
+
+    return pl.sql_expr(expression).meta.root_names()
+
+
+def usage_lines(spec: UsageSpec) -> list[Line]:
+    """The same of a usage spec."""
+    return list(_metric_lines(spec.metrics) if spec.metrics else _activity_lines(spec.activities))
+
+
+def files_lines(spec: FilesSpec) -> list[Line]:
+    """The same of a files spec."""
+    if spec.records:
+        return records_lines(spec.records)
+    return list(_metric_lines(spec.metrics) if spec.metrics else _activity_lines(spec.activities))
+
+
+def _metric_lines(metrics: Metrics | AggregatedMetrics) -> Iterator[Line]:
+    target, date = metrics.target, metrics.date
+    yield Line("target", [target.column], _how(target, f"{target.id} id of a {target.model}"))
+    yield Line("date", [date.column], _how(date, f"day in {date.timezone}"))
+    for value in metrics.values:
+        summed = isinstance(value, AggregatedValue)
+        kind = f"{value.aggregate} per target and day" if summed else "number"
+        yield Line(value.metric, [value.column], _how(value, kind))
+
+
+def _activity_lines(activities: Activities | None) -> Iterator[Line]:
+    if activities is None:
+        return
+    user, action, date = activities.enduser, activities.action, activities.date
+    yield Line("enduser", [user.column], _how(user, f"{user.id} id of an enduser"))
+    if isinstance(action, Constant):
+        yield Line("action", [], f"always {action.value!r}")
+    else:
+        yield Line("action", [action.column], _how(action, "text"))
+    yield Line("date", [date.column], _how(date, f"time in {date.timezone}"))
+    if activities.weight:
+        yield Line("weight", [activities.weight.column], _how(activities.weight, "number"))
+    for name, column in activities.info.items():
+        yield Line(f"info.{name}", [column.column], _how(column, "as it is"))
+
+
+def _how(column: Column, kind: str) -> str:
+    return f"{kind}, at {column.path}" if column.path else kind

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from planhat_pipelines.engine.activities import ActivitiesDestination
-from planhat_pipelines.engine.lines import Line
+from planhat_pipelines.engine.lines import usage_lines
 from planhat_pipelines.engine.metrics import MetricsDestination
 from planhat_pipelines.engine.protocols import Destination
 from planhat_pipelines.engine.run import Sync
@@ -25,15 +24,11 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 
-def source_table(spec: UsageSpec) -> Table:
-    """The table or view a spec reads."""
-    return Table(*table_parts(spec.table))
-
-
 def usage_source(spec: UsageSpec, session: SnowflakeConnection) -> UsageTable:
     """The spec's table as a source."""
-    columns = [name for line in mapping_lines(spec) for name in line.columns]
-    return UsageTable(session, source_table(spec), spec.incrementing_key, columns, spec.overlap, ROW)
+    columns = [name for line in usage_lines(spec) for name in line.columns]
+    table = Table(*table_parts(spec.table))
+    return UsageTable(session, table, spec.incrementing_key, columns, spec.overlap, ROW)
 
 
 def usage_sync(
@@ -73,41 +68,6 @@ def activities_mapping(activities: Activities) -> ActivitiesMapping:
     )
 
 
-def mapping_lines(spec: UsageSpec) -> list[Line]:
-    """Which Planhat field comes from which column, in the order people read it."""
-    return list(_metric_lines(spec.metrics) if spec.metrics else activity_lines(spec.activities))
-
-
-def _metric_lines(metrics: Metrics) -> Iterator[Line]:
-    target, date = metrics.target, metrics.date
-    yield Line("target", [target.column], how(target, f"{target.id} id of a {target.model}"))
-    yield Line("date", [date.column], how(date, f"day in {date.timezone}"))
-    for value in metrics.values:
-        yield Line(value.metric, [value.column], how(value, "number"))
-
-
-def activity_lines(activities: Activities | None) -> Iterator[Line]:
-    """Lineage of `activities:`."""
-    if activities is None:
-        return
-    user, action, date = activities.enduser, activities.action, activities.date
-    yield Line("enduser", [user.column], how(user, f"{user.id} id of an enduser"))
-    if isinstance(action, Constant):
-        yield Line("action", [], f"always {action.value!r}")
-    else:
-        yield Line("action", [action.column], how(action, "text"))
-    yield Line("date", [date.column], how(date, f"time in {date.timezone}"))
-    if activities.weight:
-        yield Line("weight", [activities.weight.column], how(activities.weight, "number"))
-    for name, column in activities.info.items():
-        yield Line(f"info.{name}", [column.column], how(column, "as it is"))
-
-
 def cell(column: Column) -> Cell:
     """A spec's column as the mapping reads it."""
     return Cell(column.column, column.path)
-
-
-def how(column: Column, kind: str) -> str:
-    """How lineage says what a column becomes."""
-    return f"{kind}, at {column.path}" if column.path else kind

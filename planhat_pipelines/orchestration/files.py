@@ -2,20 +2,21 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from planhat_pipelines.engine.files import files_lines, files_source, files_sync, layout
-from planhat_pipelines.engine.protocols import Source
-from planhat_pipelines.engine.run import Sync
-from planhat_pipelines.files import S3Client, hints
-from planhat_pipelines.ledger import Ledger
+from planhat_pipelines.engine.lines import files_lines
 from planhat_pipelines.orchestration import keys, show
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, S3SignIn
 from planhat_pipelines.orchestration.syncs import ShownSync
-from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.spec.files import FilesSpec
+
+if TYPE_CHECKING:
+    from planhat_pipelines.engine.protocols import Source
+    from planhat_pipelines.engine.run import Sync
+    from planhat_pipelines.ledger import Ledger
+    from planhat_pipelines.planhat.client import Planhat
 
 
 def files_definitions(spec: FilesSpec) -> dg.Definitions:
@@ -35,8 +36,10 @@ def files_definitions(spec: FilesSpec) -> dg.Definitions:
     def run(
         context: dg.AssetExecutionContext, s3: S3SignIn, planhat: PlanhatTenant, ledger: LedgerDatabase
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+        from planhat_pipelines.engine.files import files_sync
+
         @contextmanager
-        def opened(client: Planhat, book: Ledger) -> Generator[Sync]:
+        def opened(client: "Planhat", book: "Ledger") -> "Generator[Sync]":
             yield files_sync(
                 spec,
                 s3.account(),
@@ -56,10 +59,15 @@ def files_definitions(spec: FilesSpec) -> dg.Definitions:
         )
 
     @contextmanager
-    def source(s3: S3SignIn, book: Ledger) -> Generator[Source]:
+    def source(s3: S3SignIn, book: "Ledger") -> "Generator[Source]":
+        from planhat_pipelines.engine.files import files_source
+
         yield files_source(spec, s3.account(), book, s3.spool)
 
     def arrived(s3: S3SignIn) -> list[str]:
+        from planhat_pipelines.engine.files import layout
+        from planhat_pipelines.files import S3Client, hints
+
         mine = layout(spec)
         return [
             hint.key

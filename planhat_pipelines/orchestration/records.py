@@ -2,22 +2,24 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
-from planhat_pipelines.engine.crm import records_lines, records_source, records_sync
-from planhat_pipelines.engine.protocols import Source
-from planhat_pipelines.engine.run import Sync
-from planhat_pipelines.ledger import Ledger
+from planhat_pipelines.engine.lines import records_lines
 from planhat_pipelines.orchestration import keys
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, SnowflakeSignIn
 from planhat_pipelines.orchestration.syncs import ShownSync
-from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.snowflake.tables import Table
 from planhat_pipelines.spec.base import table_parts
 from planhat_pipelines.spec.records import RecordsSpec
+
+if TYPE_CHECKING:
+    from planhat_pipelines.engine.protocols import Source
+    from planhat_pipelines.engine.run import Sync
+    from planhat_pipelines.ledger import Ledger
+    from planhat_pipelines.planhat.client import Planhat
 
 
 class RecordsRun(dg.Config):
@@ -50,8 +52,10 @@ def records_definitions(spec: RecordsSpec) -> dg.Definitions:
         planhat: PlanhatTenant,
         ledger: LedgerDatabase,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+        from planhat_pipelines.engine.crm import records_sync
+
         @contextmanager
-        def opened(client: Planhat, book: Ledger) -> Generator[Sync]:
+        def opened(client: "Planhat", book: "Ledger") -> "Generator[Sync]":
             with snowflake.connection() as session:
                 yield records_sync(
                     spec,
@@ -66,7 +70,9 @@ def records_definitions(spec: RecordsSpec) -> dg.Definitions:
         yield from shown.execute(context, planhat, ledger, opened)
 
     @contextmanager
-    def source(snowflake: SnowflakeSignIn, book: Ledger) -> Generator[Source]:
+    def source(snowflake: SnowflakeSignIn, book: "Ledger") -> "Generator[Source]":
+        from planhat_pipelines.engine.crm import records_source
+
         with snowflake.connection() as session:
             yield records_source(spec, session)
 

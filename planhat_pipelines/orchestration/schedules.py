@@ -3,15 +3,16 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from planhat_pipelines.engine.due import Due
-from planhat_pipelines.files.names import shown
-from planhat_pipelines.ledger import Ledger
 from planhat_pipelines.orchestration.resources import LedgerDatabase
 from planhat_pipelines.spec.cadence import Every
+
+if TYPE_CHECKING:
+    from planhat_pipelines.ledger import Ledger
 
 SYNC_TAG = "planhat/sync"
 _ALIVE = [
@@ -24,7 +25,7 @@ _ALIVE = [
 
 
 def sync_schedule(
-    name: str, every: Every, job: str, asset: dg.AssetKey, resource: str, look: Callable[[Any, Ledger], Due]
+    name: str, every: Every, job: str, asset: dg.AssetKey, resource: str, look: "Callable[[Any, Ledger], Due]"
 ) -> dg.ScheduleDefinition:
     """`look` says whether a run is due and why; it must be cheap, as it is asked at every tick. It gets the resource of
     that key, and the ledger. `asset`: what the job makes."""
@@ -65,6 +66,8 @@ def drop_sensor(name: str, job: str, arrived: Callable[[Any], list[str]]) -> dg.
         description=f"Runs {name} as soon as an event tells of a new file.",
     )
     def tick(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        from planhat_pipelines.files.names import shown
+
         if busy := at_work(context.instance, name):
             return busy
         keys = arrived(context.resources.s3)

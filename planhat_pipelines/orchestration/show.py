@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from planhat_pipelines.engine.lines import Line
-from planhat_pipelines.engine.protocols import Source
-from planhat_pipelines.engine.report import VERDICTS, Report
-from planhat_pipelines.files.names import shown
-from planhat_pipelines.snowflake.records import RecordsTable
-from planhat_pipelines.snowflake.usage import UsageTable
+
+if TYPE_CHECKING:
+    from planhat_pipelines.engine.protocols import Source
+    from planhat_pipelines.engine.report import Report
 
 
 def mapping_table(lines: Iterable[Line], table: str) -> dg.MarkdownMetadataValue:
@@ -45,6 +44,8 @@ def column_lineage(lines: Iterable[Line], source: dg.AssetKey) -> dg.TableColumn
 
 def run_metadata(report: Report) -> dict[str, Any]:
     """Counts, cursor, pace, and the first refusals; no value of a customer."""
+    from planhat_pipelines.engine.report import VERDICTS
+
     metadata: dict[str, Any] = {
         "summary": report.line(),
         "dagster/row_count": report.verdicts["submitted"]
@@ -85,6 +86,9 @@ def run_metadata(report: Report) -> dict[str, Any]:
 
 def source_metadata(source: Source, report: Report) -> dict[str, Any]:
     """What a run saw of its source: how far it read, and of a table its shape, size and last change."""
+    from planhat_pipelines.snowflake.records import RecordsTable
+    from planhat_pipelines.snowflake.usage import UsageTable
+
     place = report.cursor_to or {}
     metadata: dict[str, Any] = {"rows_read": report.rows_read, "read_up_to": cursor(report.cursor_to)}
     if isinstance(source, UsageTable | RecordsTable):
@@ -98,6 +102,8 @@ def source_metadata(source: Source, report: Report) -> dict[str, Any]:
 
 def drops_table(drops: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
     """The latest drops of a sync: where each lies and what became of its rows."""
+    from planhat_pipelines.files.names import shown
+
     return _table(
         [
             {

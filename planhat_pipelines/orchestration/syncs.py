@@ -1,29 +1,30 @@
 """What every sync looks like in Dagster: one downstream asset, its checks, its job, its schedule."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
 
 from planhat_pipelines.engine.due import Due, due
 from planhat_pipelines.engine.lines import Line
-from planhat_pipelines.engine.protocols import Source
-from planhat_pipelines.engine.report import Report
-from planhat_pipelines.engine.run import Sync
-from planhat_pipelines.ledger import Ledger
-from planhat_pipelines.mapping.columns import MappingError
 from planhat_pipelines.orchestration import keys, show
-from planhat_pipelines.orchestration.failures import permanent_errors_fail
+from planhat_pipelines.orchestration.failures import misfits, permanent_errors_fail
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant
 from planhat_pipelines.orchestration.schedules import SYNC_TAG, drop_sensor, freshness, sync_schedule
-from planhat_pipelines.planhat.client import Planhat
-from planhat_pipelines.snowflake.errors import KeyColumnError, NotFound
 from planhat_pipelines.spec.cadence import Every
 
-_UNFIT = (MappingError, NotFound, KeyColumnError)
+if TYPE_CHECKING:
+    from planhat_pipelines.engine.protocols import Source
+    from planhat_pipelines.engine.report import Report
+    from planhat_pipelines.engine.run import Sync
+    from planhat_pipelines.ledger import Ledger
+    from planhat_pipelines.planhat.client import Planhat
+
 _CHECKS = {
     "verdicts_balance": "Every row read has exactly one verdict.",
     "no_rejections": "No row was refused.",
@@ -117,7 +118,7 @@ class ShownSync:
                     report = sync.run(context.run.run_id, context.log.info)
                     shown = {**show.run_metadata(report), **more(book)}
                     observed = show.source_metadata(sync.source, report)
-            except _UNFIT as error:
+            except misfits() as error:
                 yield self._check("source_as_mapped", False, dg.AssetCheckSeverity.ERROR, problem=str(error))
                 raise
         context.log_event(dg.AssetObservation(self.source_key, metadata=observed))
