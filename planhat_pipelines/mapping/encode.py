@@ -51,6 +51,14 @@ def record_texts(
     return frame.select(pl.concat_str(pl.lit("{"), _joined(parts), pl.lit("}")).alias("body")).to_series()
 
 
+def only_where(chosen: pl.Expr, value: Value) -> Value:
+    """The value as JSON text in the chosen rows, where a null clears the field, and nothing at all in the others."""
+    alone = value.expr
+    if not value.is_json:
+        alone = pl.struct(alone.alias("")).struct.json_encode().str.slice(len('{"":')).str.head(-1)
+    return Value(pl.when(chosen).then(alone.fill_null("null")), value.bad, is_json=True)
+
+
 def _at_once(fields: Sequence[tuple[str, Value, bool]]) -> bool:
     """Whether every member is there in every row and written by the frame library."""
     return all(clear and not value.is_json for _, value, clear in fields)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from planhat_pipelines.mapping.columns import ROW, Cell, MappingError, raw, text
-from planhat_pipelines.mapping.encode import record_texts
+from planhat_pipelines.mapping.encode import only_where, record_texts
 from planhat_pipelines.mapping.fingerprint import text_fingerprints
 from planhat_pipelines.mapping.targets import Mapped, first_problem, with_reasons
 from planhat_pipelines.mapping.values import Value, ValueType, value
@@ -71,7 +71,20 @@ class RecordsMapping:
         """`rows`: ROW (null where the row has no key), COPIES and the mapped columns. `companies`: `known_targets`
         of them, for a mapping with `company`. `ready` has ROW, `key`, `body` (JSON) and `hash` (UInt64)."""
         if not rows.height:
-            return _NOTHING  # an empty frame does not know its types
+            return NOTHING  # an empty frame does not know its types
+        mapped, values = self.computed(rows, companies)
+        bodies = self.bodies(mapped.ready, values)
+        placed = PLACE in mapped.ready.columns
+        return replace(
+            mapped,
+            ready=mapped.ready.select(ROW, *([PLACE] if placed else []), "key").with_columns(
+                bodies, text_fingerprints(bodies).alias("hash")
+            ),
+        )
+
+    def computed(self, rows: pl.DataFrame, companies: pl.DataFrame | None) -> tuple[Mapped, list[Value]]:
+        """The rows parted, and what each field became: `ready` has ROW, `key`, `company_id` (for a mapping with
+        `company`) and `f0`, `f1` ... for the fields, and each value is read from there. Needs a row at least."""
         values = [each.read(rows.schema) for each in self.fields]
         company = text(self.company, rows.schema) if self.company else pl.lit(None, pl.String)
         key = KEY if KEY in rows.columns else ROW
@@ -97,14 +110,16 @@ class RecordsMapping:
             else pl.lit(False)
         )
         ready = good.filter(~waits)
-        bodies = self._bodies(ready, values)
-        return Mapped(
-            ready=ready.select(
-                *([pl.col("key").alias(ROW), pl.col(ROW).alias(PLACE)] if key == KEY else [ROW]), "key"
-            ).with_columns(bodies, text_fingerprints(bodies).alias("hash")),
+        if key == KEY:
+            ready = ready.with_columns(pl.col("key").alias(ROW), pl.col(ROW).alias(PLACE))
+        mapped = Mapped(
+            ready=ready,
             refused=with_reasons(frame.filter(pl.col("problem").is_not_null()), problems),
             parked=good.filter(waits).select(ROW, pl.col("company").alias("target")),
         )
+        return mapped, [
+            Value(pl.col(f"f{at}"), pl.lit(False), each.is_json) for at, each in enumerate(values)
+        ]
 
     def _uncomputable(self, rows: pl.DataFrame, values: Sequence[Value]) -> str:
         """Which expression fails on these rows. The frame library's own words hold values, so they are not repeated."""
@@ -147,7 +162,10 @@ class RecordsMapping:
             )
         return problems
 
-    def _bodies(self, ready: pl.DataFrame, values: Sequence[Value]) -> pl.Series:
+    def bodies(
+        self, ready: pl.DataFrame, values: Sequence[Value], chosen: Sequence[pl.Expr] | None = None
+    ) -> pl.Series:
+        """One JSON object a row. `chosen`: for each field, in which rows it is written; everywhere if left out."""
         top = [(self.key, Value(pl.col("key"), pl.lit(False)), True)]  # ready rows have one
         if self.company and self.model.company_field:
             field = self.model.company_field
@@ -158,12 +176,14 @@ class RecordsMapping:
             top.append(("type", Value(pl.lit("note"), pl.lit(False)), True))
         custom: list[tuple[str, Value, bool]] = []
         for at, (each, found) in enumerate(zip(self.fields, values, strict=True)):
-            mapped = Value(pl.col(f"f{at}"), found.bad, found.is_json)
-            (custom if each.custom else top).append((each.name, mapped, each.clear))
+            member = (each.name, found, each.clear)
+            if chosen is not None:
+                member = (each.name, only_where(chosen[at], found), False)
+            (custom if each.custom else top).append(member)
         return record_texts(ready, top, custom)
 
 
-_NOTHING = Mapped(
+NOTHING = Mapped(
     ready=pl.DataFrame(schema={ROW: pl.String, "key": pl.String, "body": pl.String, "hash": pl.UInt64}),
     refused=pl.DataFrame(schema=dict.fromkeys((ROW, "key", "field", "reason"), pl.String)),
     parked=pl.DataFrame(schema=dict.fromkeys((ROW, "target"), pl.String)),

@@ -18,7 +18,7 @@ from planhat_pipelines.mapping.columns import MappingError, day_of, instant_of
 ValueType = Literal["text", "number", "integer", "boolean", "date", "day", "day_number", "list", "json"]
 
 _NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
-_TRUE, _FALSE = ["true", "yes", "y", "1", "t", "on"], ["false", "no", "n", "0", "f", "off"]
+TRUE, FALSE = ["true", "yes", "y", "1", "t", "on"], ["false", "no", "n", "0", "f", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _boolean(source: pl.Expr, dtype: pl.DataType, timezone: str, label: str) -> 
     if dtype == pl.Boolean:
         return Value(source, pl.lit(False))
     given = _text(source, dtype, timezone, label).expr.str.strip_chars().str.to_lowercase().replace("", None)
-    found = pl.when(given.is_in(_TRUE)).then(True).when(given.is_in(_FALSE)).then(False)
+    found = pl.when(given.is_in(TRUE)).then(True).when(given.is_in(FALSE)).then(False)
     return Value(found, given.is_not_null() & found.is_null())
 
 
@@ -120,11 +120,11 @@ def _given(source: pl.Expr, dtype: pl.DataType, expected: str, label: str) -> pl
 def _parsed(source: pl.Expr, dtype: pl.DataType, kind: str) -> Value:
     """Lists and objects, written anew in one form: Snowflake does not keep the text of a VARIANT as it was."""
     given = source.cast(pl.String)
-    written = given.map_batches(lambda cells: _rewritten(cells, kind), return_dtype=pl.String)
+    written = given.map_batches(lambda cells: rewritten(cells, kind), return_dtype=pl.String)
     return Value(written, given.is_not_null() & written.is_null(), is_json=True)
 
 
-def _rewritten(cells: pl.Series, kind: str) -> pl.Series:
+def rewritten(cells: pl.Series, kind: str) -> pl.Series:
     """Each different text is parsed once; text that is no JSON counts as a list of itself."""
     distinct = cells.drop_nulls().unique()
     forms = {text: _canonical(text, kind) for text in distinct}
