@@ -1,5 +1,5 @@
-"""The ledger: cursors, windows, batches, rejections, parked rows and the shared call budget, in SQLite or
-Postgres."""
+"""The ledger: cursors, windows, batches, bases, rejections, parked rows and the shared call budget, in SQLite
+or Postgres."""
 
 from planhat_pipelines.ledger.blobs import Keys, Points
 from planhat_pipelines.ledger.budget import Budget
@@ -19,8 +19,10 @@ from planhat_pipelines.ledger.errors import (
 from planhat_pipelines.ledger.ledger import Ledger
 from planhat_pipelines.ledger.models import (
     Batch,
+    Conflict,
     Cursor,
     Intent,
+    NewConflict,
     NewParked,
     NewRejection,
     Parked,
@@ -35,6 +37,7 @@ __all__ = [
     "Budget",
     "Claim",
     "ClaimLost",
+    "Conflict",
     "Cursor",
     "DropState",
     "Intent",
@@ -42,6 +45,7 @@ __all__ = [
     "Ledger",
     "LedgerError",
     "LedgerUnavailable",
+    "NewConflict",
     "NewParked",
     "NewRejection",
     "OpenBatches",

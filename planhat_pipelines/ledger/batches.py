@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import sqlalchemy as sa
 
-from planhat_pipelines.ledger import schema, windows
+from planhat_pipelines.ledger import bases, schema, windows
 from planhat_pipelines.ledger.blobs import Points, pack_keys, pack_points
 from planhat_pipelines.ledger.errors import BatchState
 from planhat_pipelines.ledger.fence import Fenced
 from planhat_pipelines.ledger.models import Batch, Intent
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _batches, _contents = schema.batches, schema.contents
 
@@ -77,12 +80,22 @@ def intend(write: Fenced, **intent: Unpack[Intent]) -> Batch:
                 for dimension in set(row["dimensions"])
             ],
         )
+    agreeing = intent.get("bases")
+    if agreeing is not None:
+        bases.intend(write, row["id"], agreeing)
     return to_batch(row | content | {"intended_at": schema.moment(write.now)})
 
 
-def settle(write: Fenced, batch: str, counts: Mapping[str, int], points: Points | None) -> None:
-    """Write a batch's receipt down, and the points that turned out to be there."""
+def settle(
+    write: Fenced,
+    batch: str,
+    counts: Mapping[str, int],
+    points: Points | None,
+    agreed: pl.DataFrame | None = None,
+) -> None:
+    """Write a batch's receipt down, the points that turned out to be there, and the bases that hold now."""
     _leave_intended(write, batch, state="settled", counts=dict(counts), settled_at=write.now)
+    bases.settle(write, batch, agreed)
     if points is not None:
         write.connection.execute(
             _contents.update().where(_contents.c.batch == batch).values(point_blob=pack_points(points))
@@ -92,11 +105,13 @@ def settle(write: Fenced, batch: str, counts: Mapping[str, int], points: Points 
 def hold(write: Fenced, batch: str, reason: str) -> None:
     """Write down that nobody can tell whether the batch arrived."""
     _leave_intended(write, batch, state="held", reason=reason)
+    bases.drop(write, batch)
 
 
 def drop(write: Fenced, batch: str) -> None:
     """Forget an intended batch."""
     _leave_intended(write, batch, state="dropped")
+    bases.drop(write, batch)
     write.connection.execute(_contents.delete().where(_contents.c.batch == batch))
     write.connection.execute(schema.touched.delete().where(schema.touched.c.batch == batch))
     write.connection.execute(_batches.delete().where(_batches.c.id == batch))

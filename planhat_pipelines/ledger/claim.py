@@ -7,12 +7,21 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from planhat_pipelines.ledger import batches, drops, records, rows, windows
+from planhat_pipelines.ledger import bases as agreed
+from planhat_pipelines.ledger import batches, conflicts, drops, records, rows, windows
 from planhat_pipelines.ledger.blobs import Keys, Points
 from planhat_pipelines.ledger.database import Database, upsert
 from planhat_pipelines.ledger.errors import LedgerError
 from planhat_pipelines.ledger.fence import Fence, Fenced
-from planhat_pipelines.ledger.models import Batch, Cursor, Intent, NewParked, NewRejection, Window
+from planhat_pipelines.ledger.models import (
+    Batch,
+    Cursor,
+    Intent,
+    NewConflict,
+    NewParked,
+    NewRejection,
+    Window,
+)
 from planhat_pipelines.ledger.schema import runs
 
 if TYPE_CHECKING:
@@ -104,14 +113,15 @@ class Claim:
         rejections: Iterable[NewRejection] = (),
         unpark: Keys = (),
         points: Points | None = None,
+        bases: pl.DataFrame | None = None,
     ) -> None:
         """Write down a batch's receipt with all that follows from it: the rows Planhat refused, the parked
-        rows it answers, and `points` when other points than the intended ones turned out to be there. It also
-        closes what earlier claims rejected of the batch's rows."""
+        rows it answers, and `points` or `bases` when others than the intended ones turned out to be there. It
+        also closes what earlier claims rejected of the batch's rows."""
         with self._fence.write() as write:
             rows.reject(write, rejections)
             rows.unpark(write, unpark)
-            batches.settle(write, batch, counts, points)
+            batches.settle(write, batch, counts, points, bases)
             rows.resolve_answered(write, batch)
 
     def hold(self, batch: str, reason: str) -> None:
@@ -123,8 +133,9 @@ class Claim:
         self, old: str, counts: Mapping[str, int], found: Points | None, **rest: Unpack[Intent]
     ) -> Batch:
         """Settle `old` with what arrived of it (its receipt, and the points that were found), and intend the
-        rest, in one step."""
+        rest, in one step. The bases of `old` are forgotten, as nobody says which of them hold."""
         with self._fence.write() as write:
+            agreed.drop(write, old)
             batches.settle(write, old, counts, found)
             rows.resolve_answered(write, old)
             return batches.intend(write, **rest)
@@ -138,6 +149,31 @@ class Claim:
         """Sum up what Planhat was told of all records: `key` and `hash`, as `Ledger.records` gives them."""
         with self._fence.write() as write:
             records.remember(write, known)
+
+    # -- both sides of a two-way sync
+
+    def agree(self, bases: pl.DataFrame) -> None:
+        """Both sides hold the same here, and nothing had to be sent: bases of any number of records, as
+        `Intent` takes them."""
+        with self._fence.write() as write:
+            agreed.agree(write, bases)
+
+    def remember_bases(self, known: pl.DataFrame) -> None:
+        """Sum up all bases, as `Ledger.bases` gives them for all fields of the sync; what is not in it is
+        forgotten."""
+        with self._fence.write() as write:
+            agreed.remember(write, known)
+
+    def forget_bases(self, keys: Keys) -> None:
+        """Forget the bases of records that are gone."""
+        with self._fence.write() as write:
+            agreed.forget(write, keys)
+
+    def conflict(self, found: Iterable[NewConflict]) -> None:
+        """Keep the values of fields that both sides changed, before the loser is overwritten; the same again is
+        one conflict."""
+        with self._fence.write() as write:
+            conflicts.write(write, found)
 
     # -- drops
 

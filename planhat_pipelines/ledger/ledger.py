@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from types import TracebackType
@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
-from planhat_pipelines.ledger import drops, records, schema
+from planhat_pipelines.ledger import bases, drops, records, schema
 from planhat_pipelines.ledger.batches import to_batch, whole
 from planhat_pipelines.ledger.blobs import Points, unpack_points
 from planhat_pipelines.ledger.claim import Claim, claimed
@@ -20,6 +20,7 @@ from planhat_pipelines.ledger.database import Database
 from planhat_pipelines.ledger.models import (
     Batch,
     BatchStates,
+    Conflict,
     Cursor,
     Parked,
     Rejection,
@@ -31,8 +32,8 @@ Record = TypeVar("Record")
 
 
 class Ledger:
-    """Holds keys, hashes, counts and reasons, never customer values. Anyone may read at any time; writing
-    goes through `claim`. Threads may share a ledger; a forked process opens its own."""
+    """Holds keys, hashes, counts and reasons, and no customer's value but those of conflicts. Anyone may read
+    at any time; writing goes through `claim`. Threads may share a ledger; a forked process opens its own."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -112,6 +113,23 @@ class Ledger:
         """What Planhat was last told of every record of the sync: `key` (text), `hash` (UInt64)."""
         with self.database.read() as connection:
             return records.known(connection, sync)
+
+    def bases(self, sync: str, fields: Sequence[str]) -> pl.DataFrame:
+        """What both sides of a two-way sync last agreed on: `key` (text) and one UInt64 column per field, a
+        fingerprint of its value; null, or no row, where they never did."""
+        with self.database.read() as connection:
+            return bases.settled(connection, sync, fields)
+
+    def intended_bases(self, sync: str, fields: Sequence[str]) -> pl.DataFrame:
+        """The same of batches that are still intended: what a run that died was about to make them agree on."""
+        with self.database.read() as connection:
+            return bases.intended(connection, sync, fields)
+
+    def conflicts(self, sync: str | None = None, *, limit: int | None = None) -> list[Conflict]:
+        """Fields that both sides changed, with their values, the latest first."""
+        table = schema.conflicts
+        order = (table.c.at.desc(), table.c.sync, table.c.row, table.c.field, table.c.id)
+        return self._records(Conflict, _of(sync, Conflict, table).order_by(*order).limit(limit))
 
     def drop_under_way(self, sync: str) -> Mapping[str, Any] | None:
         """The drop of the sync that is neither done nor superseded, as a row of the table."""

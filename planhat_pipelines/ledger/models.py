@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 from planhat_pipelines.ledger.blobs import Keys, Points, unpack_keys, unpack_points
+
+if TYPE_CHECKING:
+    import polars as pl
 
 BatchStates = Literal["intended", "settled", "held"]
 """intended: written down, fate unknown. settled: has its receipt. held: sent, and nobody can tell whether it
@@ -59,8 +63,8 @@ class Batch:
     """Why the batch is held."""
     intended_at: datetime
     settled_at: datetime | None
-    row_blob: bytes = field(repr=False)
-    point_blob: bytes | None = field(repr=False)
+    row_blob: bytes = dataclasses.field(repr=False)
+    point_blob: bytes | None = dataclasses.field(repr=False)
 
     @property
     def rows(self) -> list[str]:
@@ -85,6 +89,8 @@ class Intent(TypedDict):
     dimensions: Sequence[str]
     first_day: int | None
     last_day: int | None
+    bases: NotRequired[pl.DataFrame | None]
+    """What both sides will agree on once it is settled: `key` (text), and per field a UInt64; null says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,34 @@ class Parked:
     since: datetime
     tried_at: datetime | None
     tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewConflict:
+    """A field that both sides changed. `snowflake` and `planhat` are their values as text (None: empty), one of
+    which is about to be overwritten; `why` says what decided, without a value."""
+
+    row: str
+    field: str
+    winner: Literal["snowflake", "planhat"]
+    snowflake: str | None = dataclasses.field(repr=False)
+    planhat: str | None = dataclasses.field(repr=False)
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A conflict as the ledger holds it; `run` and `at` are those that met it last."""
+
+    sync: str
+    row: str
+    field: str
+    winner: Literal["snowflake", "planhat"]
+    snowflake: str | None = dataclasses.field(repr=False)
+    planhat: str | None = dataclasses.field(repr=False)
+    why: str
+    run: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

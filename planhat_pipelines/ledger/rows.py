@@ -117,6 +117,11 @@ def fit(text: str) -> str:
     """The text as both databases can keep and index it: no NUL, and a hash where it is too long."""
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]}... sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    return without_nul(text)
+
+
+def without_nul(text: str) -> str:
+    """The text as Postgres can keep it."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 

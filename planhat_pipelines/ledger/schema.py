@@ -1,4 +1,4 @@
-"""The ledger's tables; no column holds a customer's value."""
+"""The ledger's tables; only what lost a conflict is a customer's value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a table changes; a ledger of another version is refused."""
 
 
@@ -158,6 +158,36 @@ records = Table(
     Column("page", Integer, primary_key=True),
     Column("row_blob", LargeBinary, nullable=False),
     Column("point_blob", LargeBinary, nullable=False),
+)
+
+# What both sides of a two-way sync agreed on, in the order of `place`; without one it is only intended: see bases.py.
+bases = Table(
+    "planhat_bases",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sync", Text, nullable=False),
+    Column("batch", Text),
+    Column("place", Integer),
+    Column("base_blob", LargeBinary, nullable=False),
+    Index("planhat_bases_places", "sync", "place"),
+    Index("planhat_bases_batches", "batch"),
+)
+
+# `snowflake` and `planhat` are the values as text: nobody could bring the lost one back otherwise.
+conflicts = Table(
+    "planhat_conflicts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sync", Text, nullable=False),
+    Column("row", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("winner", Text, nullable=False),
+    Column("snowflake", Text),
+    Column("planhat", Text),
+    Column("why", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Index("planhat_conflicts_latest", "sync", "at"),
 )
 
 drops = Table(

@@ -48,5 +48,7 @@ def picture(ledger: Ledger, sync: str) -> dict[str, Any]:
         ),
         "rejections": sorted((row.row, row.stage, row.reason, row.times) for row in ledger.rejections(sync)),
         "parked": sorted((row.row, row.target, row.tries) for row in ledger.parked(sync)),
+        "bases": ledger.bases(sync, ["name"]).rows(),
+        "conflicts": [(conflict.row, conflict.field) for conflict in ledger.conflicts(sync)],
         "fingerprints": sorted(ledger.fingerprints(["seats"], 0, 100).tolist()),
     }

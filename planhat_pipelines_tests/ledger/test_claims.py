@@ -13,7 +13,16 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from planhat_pipelines.ledger import Claim, ClaimLost, Ledger, NewParked, NewRejection, SyncBusy, schema
+from planhat_pipelines.ledger import (
+    Claim,
+    ClaimLost,
+    Ledger,
+    NewConflict,
+    NewParked,
+    NewRejection,
+    SyncBusy,
+    schema,
+)
 from planhat_pipelines_tests.ledger.help import intend, picture
 from planhat_pipelines_tests.ledger.worker import (
     CONTEXT,
@@ -101,6 +110,7 @@ DROP: dict[str, Any] = {
     "archive": None,
     "report": None,
 }
+BASES = pl.DataFrame({"key": ["b"], "name": [1]})
 WRITES: dict[str, Callable[[Claim, str, Any], object]] = {
     "begin": lambda claim, batch, window: claim.begin({}, 0),
     "commit": lambda claim, batch, window: claim.commit(window, {}),
@@ -126,6 +136,12 @@ WRITES: dict[str, Callable[[Claim, str, Any], object]] = {
     "remember": lambda claim, batch, window: claim.remember(
         pl.DataFrame({"key": ["b"], "hash": [1]}, schema={"key": pl.String, "hash": pl.UInt64})
     ),
+    "agree": lambda claim, batch, window: claim.agree(BASES),
+    "remember_bases": lambda claim, batch, window: claim.remember_bases(BASES),
+    "forget_bases": lambda claim, batch, window: claim.forget_bases(["a"]),
+    "conflict": lambda claim, batch, window: claim.conflict(
+        [NewConflict("a", "name", "snowflake", "new", "old", "on_conflict")]
+    ),
     "write_drop": lambda claim, batch, window: claim.write_drop(DROP, None),
     "reject": lambda claim, batch, window: claim.reject([NewRejection("b", "map", "empty")]),
     "resolve": lambda claim, batch, window: claim.resolve(["r"]),
@@ -145,6 +161,7 @@ def test_a_run_that_was_taken_over_can_write_nothing(ledger: Ledger) -> None:
     with ledger.claim("seats", "late", lease=600) as late:
         window = late.begin({}, 0)
         batch = intend(late, window, "body", "a")
+        late.agree(pl.DataFrame({"key": ["a"], "name": [1]}))
         late.reject([NewRejection("r", "map", "empty")])
         late.park([NewParked("p", "company", "externalId", "c")])
         with ledger.database.write() as connection:

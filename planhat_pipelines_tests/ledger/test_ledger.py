@@ -364,7 +364,7 @@ def test_a_repeated_run_is_one_record(ledger: Ledger) -> None:
     assert [(run.state, run.message) for run in ledger.runs()] == [("done", "")]
 
 
-def test_the_tables_have_no_column_for_a_customers_value(ledger: Ledger) -> None:
+def test_only_conflicts_have_columns_for_a_customers_value(ledger: Ledger) -> None:
     with ledger.database.read() as connection:
         inspector = sa.inspect(connection)
         found = {
@@ -372,3 +372,6 @@ def test_the_tables_have_no_column_for_a_customers_value(ledger: Ledger) -> None
         }
     assert found == {name: set(table.c.keys()) for name, table in schema.metadata.tables.items()}
     assert found["planhat_batches"] & {"body", "values", "payload"} == set()
+    assert [name for name, columns in found.items() if columns & {"snowflake", "planhat"}] == [
+        "planhat_conflicts"
+    ]

@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
+import polars as pl
 from sqlalchemy import event
 
 from planhat_pipelines.ledger import Budget, Ledger, LedgerError, NewParked, NewRejection, SyncBusy
@@ -106,8 +107,58 @@ def delivery(ledger: Ledger, run: str) -> Iterator[str]:
         yield next(steps)
 
 
+TWO_WAY_STEPS = (
+    "claimed",
+    "agreed",
+    "intended",
+    "settled",
+    "intended to write back",
+    "summed up",
+    "written back",
+    "forgotten",
+)
+
+
+def both_ways(ledger: Ledger, run: str) -> Iterator[str]:
+    """A two-way run in the same manner: every step that moves a base."""
+    steps = iter(TWO_WAY_STEPS)
+
+    def bases(**known: list[int | None]) -> pl.DataFrame:
+        columns = {"key": list(known)} | {
+            field: pl.Series([values[place] for values in known.values()], dtype=pl.UInt64)
+            for place, field in enumerate(("name", "custom.ARR"))
+        }
+        return pl.DataFrame(columns)
+
+    with ledger.claim("accounts", run, lease=600) as claim:
+        yield next(steps)
+        claim.agree(bases(a=[1, 1], b=[1, 1]))
+        yield next(steps)
+        sent = intend(claim, None, "sent", bases=bases(a=[2, None], c=[2, 2]))
+        yield next(steps)
+        claim.settle(sent.id, {"updated": 2})
+        yield next(steps)
+        back = intend(claim, None, "back", bases=bases(b=[None, 3]))
+        yield next(steps)
+        claim.remember_bases(ledger.bases("accounts", ["name", "custom.ARR"]))
+        yield next(steps)
+        claim.settle(back.id, {"updated": 1})
+        yield next(steps)
+        claim.forget_bases(["a"])
+        yield next(steps)
+
+
 def deliver(pipe: Connection, url: str) -> None:
     """The delivery, a step at each word; at the word `stall` it stops short of the commit of the next step."""
+    _go_through(pipe, url, delivery)
+
+
+def deliver_both_ways(pipe: Connection, url: str) -> None:
+    """The two-way run in the same manner."""
+    _go_through(pipe, url, both_ways)
+
+
+def _go_through(pipe: Connection, url: str, run: Callable[[Ledger, str], Iterator[str]]) -> None:
     with Ledger.open(url) as ledger:
 
         def stall(_connection: object) -> None:
@@ -115,7 +166,7 @@ def deliver(pipe: Connection, url: str) -> None:
             pipe.recv()
 
         pipe.send("ready")
-        steps = delivery(ledger, "killed")
+        steps = run(ledger, "killed")
         while True:
             if pipe.recv() == "stall":
                 event.listen(ledger.database.engine, "commit", stall)
