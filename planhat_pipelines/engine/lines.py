@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from planhat_pipelines.planhat.catalogue import with_article
 from planhat_pipelines.spec.base import Column, Constant
 from planhat_pipelines.spec.files import AggregatedMetrics, AggregatedValue, FileRecords, FilesSpec
 from planhat_pipelines.spec.records import RecordsSpec
@@ -60,7 +61,7 @@ def files_lines(spec: FilesSpec) -> list[Line]:
 
 def _metric_lines(metrics: Metrics | AggregatedMetrics) -> Iterator[Line]:
     target, date = metrics.target, metrics.date
-    yield Line("target", [target.column], _how(target, f"{target.id} id of a {target.model}"))
+    yield Line("target", [target.column], _how(target, f"{target.id} id of {with_article(target.model)}"))
     yield Line("date", [date.column], _how(date, f"day in {date.timezone}"))
     for value in metrics.values:
         summed = isinstance(value, AggregatedValue)

@@ -12,7 +12,7 @@ from planhat_pipelines.mapping.encode import only_where, record_texts
 from planhat_pipelines.mapping.fingerprint import text_fingerprints
 from planhat_pipelines.mapping.targets import Mapped, first_problem, with_reasons
 from planhat_pipelines.mapping.values import Value, ValueType, value
-from planhat_pipelines.planhat.catalogue import Model
+from planhat_pipelines.planhat.catalogue import Model, with_article
 
 COPIES = "__copies"
 """Column of a source of records: how many rows of the table have this row's key."""
@@ -136,6 +136,7 @@ class RecordsMapping:
     def _problems(
         self, values: Sequence[Value], key: str, company: pl.Expr
     ) -> list[tuple[str, str, pl.Expr]]:
+        whose = with_article(self.model.title)
         problems = [
             (
                 self.key,
@@ -153,13 +154,9 @@ class RecordsMapping:
                     (each.label, "is not in the field's list of values", found.expr.is_not_null() & ~listed)
                 )
             if each.required:
-                problems.append(
-                    (each.label, f"is empty, and a {self.model.title} needs it", found.expr.is_null())
-                )
+                problems.append((each.label, f"is empty, and {whose} needs it", found.expr.is_null()))
         if self.company and self.model.company_required:
-            problems.append(
-                (self.company.label, f"is empty, and a {self.model.title} needs a company", company.is_null())
-            )
+            problems.append((self.company.label, f"is empty, and {whose} needs a company", company.is_null()))
         return problems
 
     def bodies(

@@ -68,6 +68,11 @@ class UnknownModel(KeyError):
         return str(self.args[0])
 
 
+def with_article(noun: str) -> str:
+    """A model's title or name in a sentence: a Company, an End User, an NPS."""
+    return f"{'an' if noun == 'NPS' or noun[0] in 'AEIOaeio' else 'a'} {noun}"
+
+
 def model(name: str) -> Model:
     """The model that users call `name`; raises UnknownModel."""
     found = MODELS.get(name)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from planhat_pipelines.planhat.catalogue import MODELS, Model, UnknownModel, model
+from planhat_pipelines.planhat.catalogue import MODELS, Model, UnknownModel, model, with_article
 from planhat_pipelines.spec.base import Column, IdKind, Spec, SpecError
 from planhat_pipelines.spec.cadence import known_zone
 
@@ -125,11 +125,11 @@ def fits_model(
         raise SpecError(f"{target.title} is not known by {key.field}", f"use one of {', '.join(target.keys)}")
     if writes and target.company_required and company is None:
         raise SpecError(
-            f"a {target.title} belongs to a company, and none is named",
+            f"{with_article(target.title)} belongs to a company, and none is named",
             "add a line such as company: {column: ACCOUNT_ID, id: external}",
         )
     if company and target.company_field is None:
-        raise SpecError(f"a {target.title} has no company", "remove company:")
+        raise SpecError(f"{with_article(target.title)} has no company", "remove company:")
     names = [each.field for each in fields]
     for name in names:
         if names.count(name) > 1:
@@ -141,7 +141,9 @@ def fits_model(
         known = target.fields.get(name)
         if known is None and not name.startswith("custom."):
             writable = ", ".join(each for each, field in target.fields.items() if not field.read_only)
-            raise SpecError(f"a {target.title} has no field {name}", f"use one of {writable}, or custom.NAME")
+            raise SpecError(
+                f"{with_article(target.title)} has no field {name}", f"use one of {writable}, or custom.NAME"
+            )
         if known is not None and known.read_only and (sent is None or name in sent):
             raise SpecError(
                 f"{name} is filled in by Planhat and cannot be written",

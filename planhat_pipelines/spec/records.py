@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from planhat_pipelines.planhat.catalogue import Model, model
+from planhat_pipelines.planhat.catalogue import Model, model, with_article
 from planhat_pipelines.spec.base import Spec, SpecError, SyncName, TableName
 from planhat_pipelines.spec.cadence import Cadence
 from planhat_pipelines.spec.fields import CompanyRef, FieldMap, KeyMap, ModelName, archive_field, fits_model
@@ -124,7 +124,9 @@ class RecordsSpec(Spec):
                 "write changes: updated_at or on_conflict: newest, or remove it",
             )
         if self.on_delete == "archive" and archive_field(target) is None:
-            raise SpecError(f"a {target.title} cannot be archived over the API", "remove on_delete")
+            raise SpecError(
+                f"{with_article(target.title)} cannot be archived over the API", "remove on_delete"
+            )
         if self.on_delete == "archive" and archive_field(target) in [each.field for each in self.fields]:
             raise SpecError(
                 f"{archive_field(target)} is set by `on_delete: archive`", "remove one of the two"

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from planhat_pipelines.planhat.catalogue import MODELS, UnknownModel, model
+from planhat_pipelines.planhat.catalogue import MODELS, UnknownModel, model, with_article
 
 USER_FACING = (
     "company enduser license opportunity sale deal line_item product asset project task objective issue nps "
@@ -30,6 +30,11 @@ def test_a_model_is_consistent_with_itself(name: str):
     assert m.company_field is None or m.company_field in m.fields
     assert all(field in m.fields for group in m.one_of for field in group)
     assert not [f.name for f in m.fields.values() if f.required and f.read_only]
+
+
+def test_a_model_has_the_article_that_english_gives_it():
+    said = {with_article(m.title) for m in MODELS.values()}
+    assert {"a Company", "an End User", "an Issue", "an NPS", "an Opportunity", "a Note", "a User"} <= said
 
 
 def test_keys_stand_in_planhats_order_of_precedence():

@@ -155,7 +155,7 @@ def test_a_record_finds_its_company_by_any_id_and_waits_for_one_that_is_not_ther
     held = crm.held("enduser")
     assert {key: each["companyId"] for key, each in held.items()} == {"u1": ids[0], "u2": ids[1]}
     assert {each.reason for each in crm.ledger.rejections("contacts")} == {
-        "is empty, and a End User needs a company"
+        "is empty, and an End User needs a company"
     }
     if kind == "planhat":
         return
