@@ -64,11 +64,17 @@ class Missing:
 
 
 def compiled(
-    sync: str, model: Model, fields: Sequence[FieldMap], custom_fields: Sequence[CustomField]
+    sync: str,
+    model: Model,
+    fields: Sequence[FieldMap],
+    custom_fields: Sequence[CustomField],
+    *,
+    written: bool = True,
 ) -> list[FieldMapping]:
-    """The fields with the types Planhat wants. Raises MappingError with everything that does not fit."""
+    """The fields with the types Planhat wants. `written`: False for fields that only come back to Snowflake. Raises
+    MappingError with everything that does not fit."""
     defined = {each.name: each for each in custom_fields}
-    problems = [problem for each in fields for problem in _problems(each, model, defined)]
+    problems = [problem for each in fields for problem in _problems(each, model, defined, written)]
     if problems:
         raise MappingError(f"{sync}: the mapping does not fit the tenant: " + "; ".join(problems))
     return [_mapping(each, model, defined) for each in fields]
@@ -94,7 +100,9 @@ def missing(spec: RecordsSpec, custom_fields: Sequence[CustomField]) -> list[Mis
     ]
 
 
-def _problems(each: FieldMap, model: Model, defined: Mapping[str, CustomField]) -> Iterator[str]:
+def _problems(
+    each: FieldMap, model: Model, defined: Mapping[str, CustomField], written: bool
+) -> Iterator[str]:
     name = each.field.removeprefix("custom.")
     if name == each.field:
         wanted: ValueType = _OF_KIND[model.fields[name].kind]
@@ -103,9 +111,9 @@ def _problems(each: FieldMap, model: Model, defined: Mapping[str, CustomField]) 
         return
     else:
         found = defined[name]
-        if found.formula:
+        if found.formula and written:
             yield f"{each.field} is a formula: Planhat computes it"
-        if found.locked:
+        if found.locked and written:
             yield f"{each.field} is locked in Planhat"
         wanted = _OF_CUSTOM.get(found.type, "text")
     given = _OF_SPEC[each.type] if each.type else wanted
@@ -118,6 +126,8 @@ def _mapping(each: FieldMap, model: Model, defined: Mapping[str, CustomField]) -
     custom = defined.get(name) if name != each.field else None
     field = None if custom else model.fields[name]
     kind = _OF_CUSTOM.get(custom.type, "text") if custom else _OF_KIND[model.fields[name].kind]
+    if each.type == "integer" and kind == "number":
+        kind = "integer"  # Planhat would take a 5.5, but whoever wrote integer does not
     allowed = (custom.values if custom.type == "list" else ()) if custom else model.fields[name].values
     return FieldMapping(
         name=name,

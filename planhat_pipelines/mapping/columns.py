@@ -6,8 +6,11 @@ which every verdict, rejection and parked row names it.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
 import polars as pl
 
@@ -17,6 +20,8 @@ _DAY_FORMATS = ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d")
 _TIME_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M")
 _INSTANT_FORMATS = tuple(f"{form}{zone}" for form in _TIME_FORMATS for zone in ("%#z", " %#z"))
 _UNIT = "us"
+_STEP = re.compile(r'"((?:[^"\\]|\\.)+)"|\[(\d+)\]|([^.\["\]]+)')
+_LONG = r"\d[\d.]{15}"  # as many digits as a float may not hold
 
 
 class MappingError(Exception):
@@ -48,14 +53,43 @@ def raw(cell: Cell, schema: pl.Schema) -> tuple[pl.Expr, pl.DataType]:
         return pl.col(cell.column), dtype
     if dtype != pl.String:
         raise MappingError(f"{cell.label}: only a VARIANT column has paths, and {cell.column} is {dtype}")
-    return pl.col(cell.column).str.json_path_match(json_path(cell.path)), pl.String()
+    return _at_path(pl.col(cell.column), cell.path), pl.String()
+
+
+def _at_path(document: pl.Expr, path: str) -> pl.Expr:
+    """The frame library reads numbers as floats, so documents with long ones are read by Python."""
+    is_long = document.str.contains(_LONG)
+    exact = (
+        pl.when(is_long)
+        .then(document)
+        .map_batches(lambda documents: _exactly(documents, path), return_dtype=pl.String)
+    )
+    return pl.when(is_long).then(exact).otherwise(document.str.json_path_match(json_path(path)))
+
+
+def _exactly(documents: pl.Series, path: str) -> pl.Series:
+    """What lies at the path, with every digit of a number."""
+    found = {document: _walk(document, path) for document in documents.drop_nulls().unique()}
+    return documents.replace_strict(found, default=None, return_dtype=pl.String) if found else documents
+
+
+def _walk(document: str, path: str) -> str | None:
+    try:
+        at: Any = json.loads(document, parse_float=Decimal)
+        for quoted, place, plain in _STEP.findall(path):
+            at = at[int(place) if place else quoted or plain]
+    except (ValueError, LookupError, TypeError):
+        return None
+    if at is None or isinstance(at, str | Decimal):
+        return None if at is None else str(at)
+    return json.dumps(at, ensure_ascii=False, separators=(",", ":"), default=float)
 
 
 def json_path(path: str) -> str:
     """`plan.seats[0].used` as the JSONPath that polars reads; odd keys may stand in quotes."""
-    parts = re.findall(r'"((?:[^"\\]|\\.)+)"|\[(\d+)\]|([^.\["\]]+)', path)
     return "$" + "".join(
-        f"[{place}]" if place else f"[{_quoted(quoted or plain)}]" for quoted, place, plain in parts
+        f"[{place}]" if place else f"[{_quoted(quoted or plain)}]"
+        for quoted, place, plain in _STEP.findall(path)
     )
 
 

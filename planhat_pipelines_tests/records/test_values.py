@@ -102,6 +102,38 @@ def test_values_inside_a_variant_and_expressions_and_constants(crm: Crm) -> None
     assert held["custom"] == {"Used": 5.5, "Odd": 'ü"q', "Sum": 2.2, "Always": "fixed"}
 
 
+LONG = [
+    '{"n": 99999999999999999999999999999999999999}',
+    '{"n": "007", "other": 12345678901234567.89}',
+    '{"n": 1.5, "note": "1234567890123456789"}',
+    '{"n": [12345678901234567890123, true], "m": null}',
+    '{"n": null, "other": 12345678901234567.89}',
+]
+
+
+def test_no_digit_is_lost_on_the_way_out_of_a_variant(crm: Crm) -> None:
+    crm.sql("CREATE OR REPLACE TABLE {table} (ID VARCHAR, P VARIANT) CHANGE_TRACKING = TRUE")
+    crm.sql(
+        "INSERT INTO {table} "
+        + " UNION ALL ".join(f"SELECT '{at}', PARSE_JSON('{text}')" for at, text in enumerate(LONG))
+    )
+    fields = [{"column": "ID", "field": "name"}, {"column": "P", "path": "n", "field": "city"}]
+    assert of(crm.run(crm.spec(fields=fields))) == {"created": len(LONG)}
+    found = [crm.held()[str(at)].get("city") for at in range(len(LONG))]
+    assert found == ["9" * 38, "007", "1.5", "[12345678901234567890123,true]", None]
+
+
+def test_a_field_declared_integer_refuses_what_has_decimals(crm: Crm) -> None:
+    crm.custom("Seats", "number")
+    crm.table_of("ID VARCHAR, N NUMBER(10,2), F FLOAT", ("a", 5.5, 1), ("b", 5, 5.5), ("c", 5, 6))
+    fields = [{"column": "ID", "field": "name"}, {"column": "N", "field": "custom.Seats", "type": "integer"}]
+    assert of(crm.run(crm.spec(fields=fields))) == {"created": 2, "refused": 1}
+    assert [(each.row, each.reason) for each in crm.ledger.rejections("accounts")] == [("a", "is no integer")]
+    fields[1]["column"] = "F"
+    assert of(crm.run(crm.spec(fields=fields))) == {"updated": 1, "created": 1, "refused": 1}
+    assert {key: each["custom"]["Seats"] for key, each in crm.held().items()} == {"a": 1, "b": 5, "c": 6}
+
+
 def test_nothing_clears_a_field_or_leaves_it_as_the_mapping_says(crm: Crm) -> None:
     crm.accounts(("a", "Ana", "Oslo", "DE"))
     fields: list[dict[str, Any]] = [
@@ -115,20 +147,23 @@ def test_nothing_clears_a_field_or_leaves_it_as_the_mapping_says(crm: Crm) -> No
     assert (crm.held()["a"].get("city"), crm.held()["a"]["country"]) == (None, "DE")
 
 
-def body(value: Any, dtype: Any, kind: str) -> Any:
+def body(value: Any, dtype: Any, kind: str, path: str | None = None) -> Any:
     """The text of one mapped record."""
-    field = FieldMapping("V", True, kind, Cell("C"))  # type: ignore[arg-type]
+    field = FieldMapping("V", True, kind, Cell("C", path))  # type: ignore[arg-type]
     rows = pl.DataFrame({ROW: ["k"], COPIES: [1], "C": pl.Series([value], dtype=dtype)})
     mapped = RecordsMapping(model("company"), "externalId", [field]).apply(rows, None)
     return mapped.ready["body"].item() if mapped.ready.height else mapped.refused["reason"].item()
 
 
-@pytest.mark.parametrize("digits", ["99999999999999999999999999999999999999", "12345678901234567.89", "0.10"])
+@pytest.mark.parametrize(
+    "digits", ["99999999999999999999999999999999999999", "12345678901234567.89", "1.00000000000000000001"]
+)
 def test_no_digit_of_money_is_lost(digits: str) -> None:
     scale = len(digits.partition(".")[2])
     found = body(Decimal(digits), pl.Decimal(38, scale), "number")
     assert found == f'{{"externalId":"k","custom":{{"V":{digits}}}}}'
     assert body(digits, pl.String, "number") == found
+    assert body(f'{{"plan": [{{"n": {digits}}}]}}', pl.String, "number", "plan[0].n") == found
 
 
 def test_an_expression_that_fails_on_some_rows_is_named_without_their_values() -> None:
