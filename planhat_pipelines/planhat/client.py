@@ -23,7 +23,7 @@ from planhat_pipelines.planhat.errors import (
     UnreadableAnswer,
 )
 from planhat_pipelines.planhat.paging import walk
-from planhat_pipelines.planhat.reading import Row
+from planhat_pipelines.planhat.reading import Row, View
 from planhat_pipelines.planhat.replies import Reply, Request, refusal
 from planhat_pipelines.planhat.transport import Patience, Transport
 
@@ -113,33 +113,19 @@ class Planhat:
         stays is missed or comes twice; by another field (`-updatedAt`), records that change meanwhile may
         move: check the order.
         """
-        if model.name == "note":
-            filters = {"type": "note", **filters}
-        columns = list(dict.fromkeys(("_id", *select)))
-        asked = dict.fromkeys(
-            name.partition(".")[0] if name.startswith("custom.") else name for name in columns
-        )
-        params = {"select": ",".join(dict.fromkeys((*asked, *filters))), "sort": sort, **filters}
-        wanted = {name: set(value.split(",")) for name, value in filters.items()}
-        for page in self.rows(f"/{model.path}", params, model.page_max):
-            fitting = [
-                row
-                for row in page
-                if all(
-                    reading.field_text(row.get(name), model.fields.get(name)) in ok
-                    for name, ok in wanted.items()
-                )
-            ]
-            if fitting:
-                yield reading.frame(fitting, columns, model.fields)
+        view = View.of(model, select, filters)
+        for page in self.rows(f"/{model.path}", {**view.params, "sort": sort}, model.page_max):
+            frame = view.frame(page)
+            if not frame.is_empty():
+                yield frame
 
     def rows(self, path: str, params: Mapping[str, str], limit: int) -> Iterator[list[Row]]:
         """Any list of Planhat, page by page, every row as it comes (see paging.walk)."""
+        return walk(lambda offset: self.page(path, params, limit, offset), limit)
 
-        def fetch(offset: int) -> list[Row]:
-            return self._get(path, {**params, "limit": str(limit), "offset": str(offset)}, reading.rows)
-
-        return walk(fetch, limit)
+    def page(self, path: str, params: Mapping[str, str], limit: int, offset: int = 0) -> list[Row]:
+        """One page of a list, every row as it comes."""
+        return self._get(path, {**params, "limit": str(limit), "offset": str(offset)}, reading.rows)
 
     # -- time series
 

@@ -61,9 +61,12 @@ def test_a_short_list_takes_one_call_with_the_models_greatest_page(far: Far, cli
     assert seen.params == {"select": "_id,name", "sort": "_id", "limit": "5000", "offset": "0"}
 
 
-def test_records_deleted_while_reading_make_no_other_record_missed(far: Far, client: Planhat) -> None:
-    records = [record(number) for number in range(1000)]
-    far.answer = listing = Listing(records, cap=200)
+@pytest.mark.parametrize("sorts", [True, False])
+def test_records_deleted_while_reading_make_no_other_record_missed(
+    far: Far, client: Planhat, sorts: bool
+) -> None:
+    records = [record((number * 7919) % 100003) for number in range(1000)]
+    far.answer = listing = Listing(records, cap=200, sorts=sorts)
 
     def delete(page: int) -> None:
         if page == 3:
@@ -118,22 +121,29 @@ def test_every_value_comes_as_text_however_odd_its_type(far: Far, client: Planha
                 record(
                     2, owner="u2", tags=["a", "å"], csmScore="", custom={"A b": "undefined", "x.y": ["p"]}
                 ),
-                record(3, custom=""),
+                record(3, custom="", lastActive="2026-11-22T12:00:00+02:00", tags="undefined"),
                 record(
-                    4, owner=None, tags=7, csmScore=3, custom={"A b": "1.50", "x.y": {"k": None}}, phase=""
+                    4,
+                    owner=None,
+                    tags=7,
+                    csmScore=3,
+                    custom={"A b": "1.50", "x.y": {"l": 1, "k": None}},
+                    phase="",
+                    lastActive="soon",
+                    followers=[{"_id": "u1", "nickName": "Z"}, "u2"],
                 ),
             ],
         )
     ]
-    select = ["owner", "tags", "csmScore", "custom.A b", "custom.x.y", "phase"]
+    select = ["owner", "tags", "csmScore", "custom.A b", "custom.x.y", "phase", "lastActive", "followers"]
     [page] = client.pages(COMPANY, select)
-    assert far.seen[0].params["select"] == "_id,owner,tags,csmScore,custom,phase"
+    assert far.seen[0].params["select"] == "_id,owner,tags,csmScore,custom,phase,lastActive,followers"
     assert set(page.dtypes) == {pl.String}
     assert page.drop("_id").rows() == [
-        ("u1", '["a","b"]', "4", "1.5", "true", None),
-        ("u2", '["a","å"]', None, None, '["p"]', None),
-        (None, None, None, None, None, None),
-        (None, "7", "3", "1.50", '{"k":null}', ""),
+        ("u1", '["a","b"]', "4", "1.5", "true", None, None, None),
+        ("u2", '["a","å"]', None, None, '["p"]', None, None, None),
+        (None, None, None, None, None, None, "2026-11-22T10:00:00.000Z", None),
+        (None, "7", "3", "1.50", '{"k":null,"l":1}', "", "soon", '["u1","u2"]'),
     ]
 
 

@@ -32,17 +32,19 @@ def page(
     model = shape.model
     limit = min(whole(query.get("limit"), model.page_default) or model.page_default, model.page_max)
     where, values = _where(shape, query)
-    order, path = _order(shape, query.get("sort", ""))
+    order, path = _order(shape, query.get("sort", ""), switches)
     rows = db.execute(
         f'select cast(doc as blob) from "{shape.collection}" {where} order by {order} limit ? offset ?',
         (*values, *path, limit, whole(query.get("offset"), 0)),
     )
     docs = [row[0] for row in rows]
     select = query.get("select")
-    if not (select or switches["read_quirks"] or switches["thin_lists"]):
+    plain = not (select or switches["read_quirks"] or switches["thin_lists"])
+    if plain and switches["update_stamps"] == "documented":
         return b"[" + b",".join(docs) + b"]", len(docs)
     fields = _fields(select, switches)
-    return orjson.dumps([_shown(orjson.loads(doc), fields, switches) for doc in docs]), len(docs)
+    stamp = shape.model.updated_stamp
+    return orjson.dumps([_shown(orjson.loads(doc), fields, stamp, switches) for doc in docs]), len(docs)
 
 
 def lean(db: sqlite3.Connection, query: Mapping[str, str]) -> tuple[bytes, int]:
@@ -89,14 +91,23 @@ def _where(shape: Shape, query: Mapping[str, str]) -> tuple[str, list[Any]]:
     return (f"where {' and '.join(tests)}" if tests else ""), values
 
 
-def _order(shape: Shape, sort: str) -> tuple[str, list[str]]:
+def _order(shape: Shape, sort: str, switches: Switches) -> tuple[str, list[str]]:
+    if switches["list_order"] != "as_asked":
+        return f"id {'asc' if switches['list_order'] == 'oldest_first' else 'desc'}", []
     name = sort.removeprefix("-")
     way = "desc" if sort.startswith("-") else "asc"
-    if name == shape.model.updated_stamp:
-        return f"updated {way}, id {way}", []
-    if name in ("", "_id") or '"' in name:
+    if name == _stamp_shown(shape.model.updated_stamp, switches):
+        shown = "case when unicode(substr(id, -1)) % 2 then updated end"
+        tie = "random()" if switches["equal_stamps"] == "shuffled" else f"id {way}"
+        return f"{shown if switches['update_stamps'] == 'some' else 'updated'} {way}, {tie}", []
+    if name in ("", "_id", shape.model.updated_stamp) or '"' in name:
         return f"id {way}", []
     return f"json_extract(doc, ?) {way}, id {way}", [f'$."{name}"']
+
+
+def _stamp_shown(documented: str, switches: Switches) -> str | None:
+    """The name under which lists show the update stamp."""
+    return {"none": None, "updatedAt": "updatedAt"}.get(switches["update_stamps"], documented)
 
 
 def _fields(select: str | None, switches: Switches) -> set[str] | None:
@@ -105,7 +116,11 @@ def _fields(select: str | None, switches: Switches) -> set[str] | None:
     return {"_id", "name", "companyId"} if switches["thin_lists"] else None
 
 
-def _shown(doc: Doc, fields: set[str] | None, switches: Switches) -> Doc:
+def _shown(doc: Doc, fields: set[str] | None, stamp: str, switches: Switches) -> Doc:
+    if switches["update_stamps"] != "documented":
+        moment, name = doc.pop(stamp, None), _stamp_shown(stamp, switches)
+        if name and (switches["update_stamps"] != "some" or ord(doc["_id"][-1]) % 2):
+            doc[name] = moment
     if fields is not None:
         doc = {name: value for name, value in doc.items() if name in fields}
     return quirky(doc) if switches["read_quirks"] else doc
@@ -117,6 +132,8 @@ def quirky(doc: Doc) -> Doc:
     for name, value in doc.items():
         if name in ("owner", "coOwner") and isinstance(value, str):
             odd[name] = {"_id": value, "nickName": "Someone"}
+        elif name == "roles" and isinstance(value, list):
+            odd[name] = [{"_id": role, "name": "Some role"} for role in cast("list[Any]", value)]
         elif name == "_currency":
             odd[name] = {"_id": "0" * 24, "symbol": value, "rate": 1, "isBase": True}
         elif name in ("domains", "tags", "followers") and isinstance(value, list):

@@ -121,10 +121,28 @@ _ALL = (
         "read_quirks",
         False,
         (True, False),
-        "Odd reads as met: embedded owner and _currency, ',a,b,' for lists.",
+        "Odd reads as met: embedded owner, roles and _currency, ',a,b,' for lists.",
     ),
     Switch(
         "thin_lists", False, (True, False), "Lists without `select` were once seen to leave out most fields."
+    ),
+    Switch(
+        "list_order",
+        "as_asked",
+        ("as_asked", "oldest_first", "newest_first"),
+        "Whether lists honour `sort`. Careful clients check it page by page, and else read everything.",
+    ),
+    Switch(
+        "equal_stamps",
+        "in_order",
+        ("in_order", "shuffled"),
+        "Records with the same update stamp: in one order, or in another on every page, as databases may.",
+    ),
+    Switch(
+        "update_stamps",
+        "documented",
+        ("documented", "updatedAt", "some", "none"),
+        "Companies are documented with lastUpdated; updatedAt and lists without any stamp were seen as well.",
     ),
     Switch(
         "analytics_body", "counts", ("counts", "empty"), "The answer to metrics: {processed, errors}, or {}."

@@ -94,5 +94,48 @@ def test_odd_and_thin_reads_can_be_had(planhat: Planhat):
     odd = planhat.get("companies")[0]
     assert odd["tags"] == ",a,b,"
     assert odd["owner"]["_id"] == "a" * 24
+    names = {"email": "u@x.test", "nickName": "U", "firstName": "U", "lastName": "V"}
+    planhat.good("users", {**names, "roles": ["b" * 24]})
+    assert [role["_id"] for role in planhat.get("users")[0]["roles"]] == ["b" * 24]
     planhat.switch(read_quirks=False, thin_lists=True)
     assert set(planhat.get("companies")[0]) == {"_id", "name"}
+
+
+def test_sort_can_be_ignored(planhat: Planhat):
+    _many(planhat, 5)
+    for order, expected in (("oldest_first", [0, 1, 2, 3, 4]), ("newest_first", [4, 3, 2, 1, 0])):
+        planhat.switch(list_order=order)
+        for sort in ("-lastUpdated", "lastUpdated", "_id"):
+            found = planhat.get("companies", sort=sort, select="externalId")
+            assert [int(company["externalId"][2:]) for company in found] == expected
+
+
+def test_records_of_one_stamp_can_come_in_another_order_each_time(planhat: Planhat):
+    _many(planhat, 50)
+    planhat.company("last")
+
+    def orders() -> set[tuple[str, ...]]:
+        lists = (planhat.get("companies", sort="-lastUpdated") for _ in range(3))
+        return {tuple(company["externalId"] for company in found) for found in lists}
+
+    assert len(orders()) == 1
+    planhat.switch(equal_stamps="shuffled")
+    shuffled = orders()
+    assert len(shuffled) == 3
+    assert {order[0] for order in shuffled} == {"last"}
+
+
+def test_update_stamps_can_have_another_name_or_be_missing(planhat: Planhat):
+    _many(planhat, 40)
+    planhat.good("companies", {"externalId": "c-0003", "phase": "moved"})
+    last = planhat.get("companies", sort="-lastUpdated", limit=1)[0]
+    planhat.switch(update_stamps="updatedAt")
+    found = planhat.get("companies", sort="-updatedAt", select="updatedAt,lastUpdated,externalId")
+    assert found[0] == {"_id": last["_id"], "externalId": "c-0003", "updatedAt": last["lastUpdated"]}
+    assert planhat.get("companies", sort="-lastUpdated", limit=1)[0]["externalId"] == "c-0039"
+    planhat.switch(update_stamps="none")
+    assert not any("lastUpdated" in company for company in planhat.get("companies"))
+    planhat.switch(update_stamps="some")
+    stamps = ["lastUpdated" in company for company in planhat.get("companies", sort="-lastUpdated")]
+    assert stamps == sorted(stamps, reverse=True)
+    assert set(stamps) == {True, False}
