@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
+from polars import selectors
 
 from planhat_pipelines.ledger.blobs import Keys
 from planhat_pipelines.ledger.fence import Fenced
@@ -90,11 +91,15 @@ def forget(write: Fenced, keys: Keys) -> None:
 
 
 def _insert(write: Fenced, frame: pl.DataFrame, batch: str | None, place: int | None) -> None:
-    typed = frame.select(pl.col("key").cast(pl.String), pl.exclude("key").cast(pl.UInt64))
-    telling = typed.filter(pl.any_horizontal(pl.exclude("key").is_not_null()))
+    values = pl.exclude("key")
+    wrong = frame.select(values).select(~selectors.by_dtype(pl.UInt64, pl.Null)).columns
+    if wrong:
+        raise TypeError(f"sync {write.sync!r}: bases are fingerprints (UInt64), but those of {wrong} are not")
+    typed = frame.select(pl.col("key").cast(pl.String), values.cast(pl.UInt64))
+    telling = typed.filter(pl.any_horizontal(values.is_not_null()))
     once = telling.unique("key", keep="last", maintain_order=True)
     entry = {"sync": write.sync, "batch": batch, "place": place}
-    rows = [entry | {"base_blob": _pack(part)} for part in once.iter_slices(_SLICE)] if once.height else []
+    rows = [entry | {"base_blob": _pack(part)} for part in once.iter_slices(_SLICE)]
     if rows:
         write.connection.execute(bases.insert(), rows)
 

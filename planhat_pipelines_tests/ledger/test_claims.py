@@ -110,7 +110,7 @@ DROP: dict[str, Any] = {
     "archive": None,
     "report": None,
 }
-BASES = pl.DataFrame({"key": ["b"], "name": [1]})
+BASES = pl.DataFrame({"key": ["b"], "name": [1]}, schema={"key": pl.String, "name": pl.UInt64})
 WRITES: dict[str, Callable[[Claim, str, Any], object]] = {
     "begin": lambda claim, batch, window: claim.begin({}, 0),
     "commit": lambda claim, batch, window: claim.commit(window, {}),
@@ -138,7 +138,7 @@ WRITES: dict[str, Callable[[Claim, str, Any], object]] = {
     ),
     "agree": lambda claim, batch, window: claim.agree(BASES),
     "remember_bases": lambda claim, batch, window: claim.remember_bases(BASES),
-    "forget_bases": lambda claim, batch, window: claim.forget_bases(["a"]),
+    "forget_bases": lambda claim, batch, window: claim.forget_bases(["b"]),
     "conflict": lambda claim, batch, window: claim.conflict(
         [NewConflict("a", "name", "snowflake", "new", "old", "on_conflict")]
     ),
@@ -161,7 +161,7 @@ def test_a_run_that_was_taken_over_can_write_nothing(ledger: Ledger) -> None:
     with ledger.claim("seats", "late", lease=600) as late:
         window = late.begin({}, 0)
         batch = intend(late, window, "body", "a")
-        late.agree(pl.DataFrame({"key": ["a"], "name": [1]}))
+        late.agree(BASES)
         late.reject([NewRejection("r", "map", "empty")])
         late.park([NewParked("p", "company", "externalId", "c")])
         with ledger.database.write() as connection:
