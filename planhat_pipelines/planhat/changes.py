@@ -8,7 +8,7 @@ Source: integrations that read Planhat so (no stream of theirs is incremental; o
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -66,17 +66,69 @@ def changes(
     if known is None or full:
         return look.at_everything("as asked" if full else "the first look")
     wanting: list[str] = []
-    for name in dict.fromkeys((model.updated_stamp, *STAMPS)):
+    for name in _names(model):
         if not wanting or name in look.names:
             try:
                 return look.at_newest(name, _earlier(known, overlap))
-            except (_NotSorted, BadRequest, ServerError, UnreadableAnswer) as error:
+            except _UNFIT as error:
                 wanting.append(f"sorted by {name}, {error}")
     return look.at_everything("; ".join(wanting))
 
 
+def has_changed(client: Planhat, model: Model, since: str | None) -> bool:
+    """Whether a look may find a change after `since`, the stamp of the last one; it does not see what was deleted.
+
+    One call as a rule, a second one when the newest record is gone. Where no order can be trusted, always true.
+    """
+    look = _Look(client, model, (), since, None)
+    try:
+        for name in _names(model):
+            page = look.page(f"-{name}", 0, 1)
+            if not page:
+                return False
+            newest = _stamp(page[0])
+            if newest and page[0].get(name):
+                if since is None or newest >= since:
+                    return newest != since
+                look.prove(name, page[0]["_id"], newest)
+                return False
+    except _UNFIT:
+        pass
+    return True
+
+
+def single(
+    client: Planhat,
+    model: Model,
+    select: Sequence[str],
+    key: str,
+    keys: Iterable[str],
+    *,
+    kinds: Mapping[str, Kind] | None = None,
+) -> pl.DataFrame:
+    """The records of these keys that there are, as in `Changes.records`, at one call each.
+
+    `key` is one of the model's. A model whose records cannot be asked for singly is read as a whole.
+    """
+    if not model.single:
+        every = changes(client, model, (*select, key), None, full=True, kinds=kinds).records
+        return every.filter(pl.col(key).is_in(list(keys))).select(
+            list(dict.fromkeys(("_id", *select, "stamp")))
+        )
+    found = (client.record(model, key, each) for each in dict.fromkeys(keys))
+    return _Look(client, model, select, None, kinds).frame([row for row in found if row is not None])
+
+
 class _NotSorted(Exception):
     """The list is not in the order of its stamps, or does not say so."""
+
+
+_UNFIT = (_NotSorted, BadRequest, ServerError, UnreadableAnswer)
+
+
+def _names(model: Model) -> list[str]:
+    """What the update stamp may be called, the documented name first."""
+    return list(dict.fromkeys((model.updated_stamp, *STAMPS)))
 
 
 class _Look:
@@ -105,7 +157,7 @@ class _Look:
         for page in self._client.rows(self._path, {**self._view.params, "sort": "_id"}, self._limit):
             ids = [last, *(str(row["_id"]) for row in page)]
             last, ascending = ids[-1], ascending and all(a < b for a, b in pairwise(ids))
-            pages.append(self._frame(page))
+            pages.append(self.frame(page))
         if len(pages) < 2:
             return self._changes(pages, whole=True, why=why)
         if not ascending:
@@ -128,8 +180,8 @@ class _Look:
         first = ""
         offset = 0
         while True:
-            page = self._page(f"-{name}", offset, self._limit)
-            frame = self._frame(page)
+            page = self.page(f"-{name}", offset, self._limit)
+            frame = self.frame(page)
             if not offset and len(page) < TINY:
                 return self._changes([frame], whole=True, why="all records fit into one page")
             marks = _descending(page)
@@ -139,7 +191,7 @@ class _Look:
             pages.append(frame.filter(pl.col("stamp") >= floor))
             first = first or marks[0][0]
             if marks[-1][1] < floor:
-                self._prove(name, first, marks[-1][1])
+                self.prove(name, first, marks[-1][1])
                 break
             if len(page) < TINY or again == len(page):
                 break
@@ -147,17 +199,18 @@ class _Look:
             offset += len(page) - 1
         return self._changes(pages, whole=False, why="")
 
-    def _prove(self, name: str, first: str, lowest: str) -> None:
+    def prove(self, name: str, first: str, lowest: str) -> None:
         """Ask for the oldest stamp: a server that ignores `sort` gives the first record of all again. Its pages may
         be in order by chance, or because it lists the latest first and none of those was ever changed."""
-        page = self._page(name, 0, 1)
+        page = self.page(name, 0, 1)
         if not page or page[0]["_id"] == first or (_stamp(page[0]) or "") > lowest:
             raise _NotSorted("the oldest record does not come first when asked for")
 
-    def _page(self, sort: str, offset: int, limit: int) -> list[Row]:
+    def page(self, sort: str, offset: int, limit: int) -> list[Row]:
         return self._client.page(self._path, {**self._view.params, "sort": sort}, limit, offset)
 
-    def _frame(self, page: Sequence[Row]) -> pl.DataFrame:
+    def frame(self, page: Sequence[Row]) -> pl.DataFrame:
+        """The selected fields of these records and their stamps."""
         self._newest = max((self._newest, *(_stamp(row) or "" for row in page)))
         self.names.update(name for name in STAMPS if any(row.get(name) for row in page))
         rows = self._view.fitting(page)
@@ -165,7 +218,7 @@ class _Look:
         return reading.frame(rows, self._columns, self._view.fields).with_columns(stamps)
 
     def _changes(self, pages: Sequence[pl.DataFrame], *, whole: bool, why: str, took: float = 0.0) -> Changes:
-        records = pl.concat([self._frame(()), *pages]).unique("_id", keep="last", maintain_order=True)
+        records = pl.concat([self.frame(()), *pages]).unique("_id", keep="last", maintain_order=True)
         stamp = self._since
         if self._newest:
             newest = min(self._newest, iso(datetime.now(UTC)))  # one of the far future would hide all others

@@ -14,7 +14,7 @@ import requests
 from planhat_pipelines.planhat import errors
 from planhat_pipelines.planhat.account import Account
 from planhat_pipelines.planhat.catalogue import MODELS, Model, model
-from planhat_pipelines.planhat.changes import Changes, changes
+from planhat_pipelines.planhat.changes import Changes, changes, has_changed, single
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.planhat.reading import CUSTOM_KINDS
 from planhat_pipelines.planhat.transport import Patience
@@ -348,6 +348,64 @@ def test_a_429_between_two_pages_is_waited_for_in_a_new_turn_of_the_budget(tenan
     found = tenant.look(CHURN, since, budget=budget)
     assert (found.whole, keys(found)) == (False, numbers(0, 1500))
     assert budget.calls == len(tenant.sorts()) == 4  # two pages, one of them twice, and the end
+
+
+# -- whether to look at all, and single records
+
+
+def test_one_call_tells_that_nothing_has_changed(tenant: Tenant) -> None:
+    tenant.churns(0, 120)
+    since = tenant.churns(120, 122)
+    with tenant.connect(budget := Meanwhile()) as client:
+        assert not has_changed(client, CHURN, since)
+        assert budget.calls == 1
+        last = tenant.churns(4, 5, value=1)
+        assert has_changed(client, CHURN, since)
+        assert has_changed(client, CHURN, None)
+        assert not has_changed(client, CHURN, last)
+        assert not has_changed(client, model("sale"), LONG_AGO)
+        tenant.delete(CHURN, "4")
+        assert not has_changed(client, CHURN, last)
+
+
+@pytest.mark.parametrize(
+    "switch",
+    [{"list_order": "oldest_first"}, {"list_order": "newest_first"}, {"update_stamps": "none"}],
+)
+def test_where_no_order_can_be_trusted_something_may_always_have_changed(
+    tenant: Tenant, switch: dict[str, str]
+) -> None:
+    tenant.churns(0, 120)
+    tenant.churns(120, 121)
+    since = tenant.churns(50, 51, value=1)
+    tenant.switch(**switch)
+    with tenant.connect() as client:
+        assert has_changed(client, CHURN, since)
+        tenant.switch(list_order=None, update_stamps=None)
+        tenant.admin("POST", "faults", {"kind": "status", "status": 400, "path": "/churn", "count": 1})
+        assert has_changed(client, CHURN, since)
+
+
+@pytest.mark.parametrize("name", ["documented", "updatedAt"])
+def test_a_change_of_a_company_shows_by_whichever_stamp_it_carries(tenant: Tenant, name: str) -> None:
+    since = tenant.put(COMPANY, *({"externalId": f"c-{n}", "name": f"N {n}"} for n in range(9)))
+    tenant.switch(update_stamps=name)
+    with tenant.connect() as client:
+        assert not has_changed(client, COMPANY, since)
+        tenant.put(COMPANY, {"externalId": "c-3", "phase": "x"})
+        assert has_changed(client, COMPANY, since)
+
+
+def test_single_records_come_as_in_a_look(tenant: Tenant) -> None:
+    tenant.churns(0, 5)
+    tickets = [{"sourceId": f"{n}", "email": "a@x.test", "companyId": "extid-c"} for n in range(5)]
+    tenant.put(model("ticket"), *tickets)
+    for kind, calls in ((CHURN, 3), (model("ticket"), 1)):
+        with tenant.connect(budget := Meanwhile()) as client:
+            found = single(client, kind, ["value", "companyName"], "sourceId", ["2", "nobody", "4", "2"])
+        every = tenant.look(kind, None, select=["value", "companyName"]).records
+        assert found.rows() == [every.row(2), every.row(4)], kind.name
+        assert (found.columns, budget.calls) == (every.columns, calls)
 
 
 # -- while others work on
