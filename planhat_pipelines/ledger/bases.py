@@ -79,6 +79,8 @@ def remember(write: Fenced, frame: pl.DataFrame) -> None:
 
 def forget(write: Fenced, keys: Keys) -> None:
     """Rewrite the entries that know one of these keys."""
+    if not len(keys):
+        return
     gone = pl.DataFrame({"key": pl.Series(keys, dtype=pl.String)})
     query = sa.select(bases.c.id, bases.c.base_blob)
     query = query.where(bases.c.sync == write.sync, bases.c.place.is_not(None))
