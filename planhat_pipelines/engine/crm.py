@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from planhat_pipelines.engine.contract import compiled
@@ -18,7 +18,7 @@ from planhat_pipelines.planhat.lookups import custom_fields
 from planhat_pipelines.snowflake.records import RecordsTable
 from planhat_pipelines.snowflake.tables import Table
 from planhat_pipelines.spec.base import table_parts
-from planhat_pipelines.spec.fields import archive_field
+from planhat_pipelines.spec.fields import FieldMap, archive_field
 from planhat_pipelines.spec.files import FileRecords
 from planhat_pipelines.spec.records import RecordsSpec
 
@@ -36,7 +36,7 @@ def records_source(
 ) -> RecordsTable:
     """The spec's table as a source. `full`: the whole table, whatever has changed. `mapping`: for a run, which reads
     all rows again when the mapping or a list of values is another one than that of the last run."""
-    meaning = [_digest(spec.model_dump(include={"key", "company", "fields", "on_delete"}))]
+    meaning = [_digest(spec.model_dump(include={"key", "company", "direction", "fields", "on_delete"}))]
     return RecordsTable(
         session,
         Table(*table_parts(spec.table)),
@@ -87,18 +87,25 @@ def records_mapping(
     """The mapping, held against the tenant's custom fields. With `archive`, every record that is sent is not archived.
     Raises MappingError."""
     model = spec.planhat_model
-    fields = compiled(sync, model, spec.fields, custom_fields(planhat, model))
+    fields = compiled(sync, model, sent_fields(spec), custom_fields(planhat, model))
     if archive:
         fields.append(FieldMapping(archive, custom=False, kind="boolean", constant=False))
     company = Cell(spec.company.column, spec.company.path) if spec.company else None
     return RecordsMapping(model, spec.key.field, fields, company)
 
 
+def sent_fields(spec: RecordsSpec | FileRecords) -> Sequence[FieldMap]:
+    """The fields whose values go to Planhat."""
+    return spec.sent if isinstance(spec, RecordsSpec) else spec.fields
+
+
 def mapped_columns(spec: RecordsSpec | FileRecords) -> list[str]:
     """The columns that the mapping reads."""
-    named = [each.column for each in spec.fields if each.column]
-    computed = [name for each in spec.fields if each.expression for name in inputs(each.expression)]
-    return [*([spec.company.column] if spec.company else []), *named, *computed]
+    fields = sent_fields(spec)
+    named = [each.column for each in fields if each.column]
+    computed = [name for each in fields if each.expression for name in inputs(each.expression)]
+    stamp = [spec.updated_at] if isinstance(spec, RecordsSpec) and spec.on_conflict == "newest" else []
+    return [*([spec.company.column] if spec.company else []), *named, *computed, *filter(None, stamp)]
 
 
 def _digest(what: object) -> str:

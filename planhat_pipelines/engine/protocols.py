@@ -128,7 +128,7 @@ class Refusal:
     """One row that did not go, and why."""
 
     row: str
-    stage: Literal["read", "map", "match", "planhat"]
+    stage: Literal["read", "map", "match", "planhat", "write"]
     field: str
     reason: str
     key: str | None = None

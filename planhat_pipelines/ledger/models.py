@@ -99,7 +99,7 @@ class NewRejection:
     `reason` nor any other part may hold a field's value."""
 
     row: str
-    stage: Literal["read", "map", "match", "planhat"]
+    stage: Literal["read", "map", "match", "planhat", "write"]
     reason: str
     field: str | None = None
     key: str | None = None

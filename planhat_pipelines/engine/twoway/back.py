@@ -1,0 +1,108 @@
+"""The way back: values that Planhat wins into the table, through the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from planhat_pipelines.engine.deliver import rejections
+from planhat_pipelines.engine.protocols import Refusal, Verdict
+from planhat_pipelines.engine.report import Report
+from planhat_pipelines.engine.twoway.decide import FETCH
+from planhat_pipelines.engine.twoway.fields import Side
+from planhat_pipelines.ledger import Claim
+from planhat_pipelines.snowflake.writeback import Target
+
+PURPOSE = "write_back"
+_PIECE = 100_000
+
+
+@dataclass
+class WriteBack:
+    """Rows to write have `key` and, for each field, its canonical text `v0` ..., whether it is written `d0` ... (FETCH)
+    and the new base `n0` ...; `company` is written to new rows where `company_column` is named."""
+
+    claim: Claim
+    target: Target
+    fields: Sequence[Side]
+    report: Report
+    log: Callable[[str], None]
+    company_column: str | None = None
+    refused: set[str] = field(default_factory=set[str])  # keys of rows with a value that does not fit
+
+    def write(self, rows: pl.DataFrame) -> None:
+        """Write them, refuse what the table cannot hold, and count every row once."""
+        for piece in rows.iter_slices(_PIECE):
+            self._piece(piece)
+            self.log(self.report.line())
+
+    def _piece(self, rows: pl.DataFrame) -> None:
+        frame = self._texts(rows)
+        unfit = self.target.unfit(frame)
+        labels = {each.column: each.label for each in self.fields if each.column is not None}
+        refused = [
+            Refusal(key, "write", labels.get(column, column), f"{reason} (column {column})", key)
+            for key, column, reason in unfit.iter_rows()
+        ]
+        self.claim.reject(rejections(refused))
+        self.report.refuse(refused)
+        self.refused.update(each.row for each in refused)
+        frame, bases = self._without(unfit, frame, rows)
+        written = frame.filter(pl.any_horizontal(self._flags(frame)))
+        self.report.count({"refused": rows.height - written.height})
+        if not written.height:
+            return
+        batch = self.claim.intend(
+            window=None,
+            body_hash=hashlib.sha256("\n".join(written["key"]).encode()).hexdigest()[:32],
+            purpose=PURPOSE,
+            items=written.height,
+            rows=written["key"],
+            points=None,
+            dimensions=(),
+            first_day=None,
+            last_day=None,
+            bases=bases,
+        )
+        done = self.target.write(written)
+        same = written.height - done.inserted - done.updated
+        counts: dict[Verdict, int] = {"created": done.inserted, "updated": done.updated, "unchanged": same}
+        self.claim.settle(batch.id, {str(verdict): count for verdict, count in counts.items()})
+        if refused:  # settling closes what was refused before; these are refused now
+            self.claim.reject(rejections(refused))
+        self.report.requests += 1
+        self.report.items_sent += written.height
+        self.report.count(counts)
+
+    def _texts(self, rows: pl.DataFrame) -> pl.DataFrame:
+        columns: list[pl.Expr] = []
+        for at, each in enumerate(self.fields):
+            if each.column is not None:
+                columns.append(each.form.written(pl.col(f"v{at}")).alias(each.column))
+                columns.append((pl.col(f"d{at}") == FETCH).alias(f"{each.column}?"))
+        if self.company_column:
+            columns.append(pl.col("company").alias(self.company_column))
+            columns.append(pl.col("company").is_not_null().alias(f"{self.company_column}?"))
+        return rows.select("key", *columns)
+
+    def _without(
+        self, unfit: pl.DataFrame, frame: pl.DataFrame, rows: pl.DataFrame
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The frame without cells that do not fit, and the bases of those that do."""
+        bases: list[pl.Expr] = []
+        for at, each in enumerate(self.fields):
+            goes = pl.col(f"d{at}") == FETCH
+            if each.column is not None and unfit.height:
+                wrong = unfit.filter(pl.col("column").is_in([each.column, self.target.key]))["key"]
+                frame = frame.with_columns(pl.col(f"{each.column}?") & ~pl.col("key").is_in(wrong.implode()))
+                goes &= ~pl.col("key").is_in(wrong.implode())
+            bases.append(pl.when(goes).then(f"n{at}").alias(each.label))
+        return frame, rows.select("key", *bases)
+
+    def _flags(self, frame: pl.DataFrame) -> list[pl.Expr]:
+        return [
+            pl.col(name) for name in frame.columns if name.endswith("?") and frame.schema[name] == pl.Boolean
+        ]

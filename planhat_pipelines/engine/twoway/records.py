@@ -1,0 +1,80 @@
+"""Planhat as the other side: its records since the last look, or single ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import polars as pl
+
+from planhat_pipelines.engine.protocols import JsonObject
+from planhat_pipelines.engine.twoway.fields import Side
+from planhat_pipelines.planhat.catalogue import Kind, Model
+from planhat_pipelines.planhat.changes import Changes, changes, has_changed, single
+from planhat_pipelines.planhat.client import Planhat
+
+SINGLY = 100  # records that are asked for one by one; more of them, and all are read
+
+
+@dataclass
+class PlanhatRecords:
+    """The records of a model as frames with `key`, `_id`, `stamp`, the company where there is one, and what `theirs`
+    makes of the fields. `kinds`: of the tenant's own fields. `full_every`: seconds between two readings of all.
+
+    Cursor: `stamp`, up to which changes were read; `full_at`, when all were read last; `fields`, what was read.
+    """
+
+    client: Planhat
+    model: Model
+    key: str
+    fields: Sequence[Side]
+    kinds: Mapping[str, Kind]
+    full_every: float
+    full: bool = False
+    log: Callable[[str], None] = lambda _: None
+    _all: Changes | None = field(default=None, repr=False)
+
+    @property
+    def select(self) -> list[str]:
+        """What is asked of Planhat."""
+        company = [self.model.company_field] if self.model.company_field else []
+        return list(dict.fromkeys([self.key, *(each.label for each in self.fields), *company]))
+
+    def since(self, cursor: JsonObject | None) -> tuple[Changes, JsonObject]:
+        """What changed, and the cursor after it."""
+        now = datetime.now(UTC)
+        due = cursor is None or cursor["fields"] != self.select or self._is_due(cursor, now)
+        found = changes(
+            self.client,
+            self.model,
+            self.select,
+            None if cursor is None else cursor["stamp"],
+            full=self.full or due,
+            kinds=self.kinds,
+        )
+        if found.why:
+            self.log(f"Planhat: reading all {self.model.path}: {found.why}")
+        if found.whole:
+            self._all = found
+        full_at = now.isoformat() if found.whole or cursor is None else cursor["full_at"]
+        return found, {"stamp": found.stamp, "full_at": full_at, "fields": self.select}
+
+    def changed(self, cursor: JsonObject) -> bool:
+        """Whether anything may be new; asks for one record."""
+        return self._is_due(cursor, datetime.now(UTC)) or has_changed(
+            self.client, self.model, cursor["stamp"]
+        )
+
+    def _is_due(self, cursor: JsonObject, now: datetime) -> bool:
+        return (now - datetime.fromisoformat(cursor["full_at"])).total_seconds() >= self.full_every
+
+    def these(self, keys: Collection[str]) -> pl.DataFrame:
+        """The records of these keys; all there are, where they are many."""
+        if self._all is None and len(keys) > SINGLY:
+            self.log(f"Planhat: reading all {self.model.path}, as {len(keys):,} rows are new to this sync")
+            self._all = changes(self.client, self.model, self.select, None, full=True, kinds=self.kinds)
+        if self._all is not None:
+            wanted = pl.DataFrame({self.key: list(keys)}, schema={self.key: pl.String})
+            return self._all.records.join(wanted, on=self.key, how="semi")
+        return single(self.client, self.model, self.select, self.key, sorted(keys), kinds=self.kinds)

@@ -1,0 +1,38 @@
+"""The account of a run in both directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from planhat_pipelines.engine.report import Report
+from planhat_pipelines.ledger import NewConflict
+
+
+@dataclass
+class TwoWayReport:
+    """What went to Planhat, what came back, and where both sides had changed the same field."""
+
+    sent: Report
+    back: Report
+    conflicts: list[NewConflict] = field(default_factory=list[NewConflict])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """All figures as the ledger keeps them; those of the way back begin with `back_`."""
+        back = {f"back_{name}": count for name, count in self.back.counts.items() if name != "recovered"}
+        return {**self.sent.counts, **back, "conflicts": len(self.conflicts)}
+
+    @property
+    def apart(self) -> int:
+        """How many rows of both sides could not be brought together: refused by one of them."""
+        return self.sent.verdicts["refused"] + self.back.verdicts["refused"]
+
+    def balance(self) -> None:
+        """Raise Unbalanced unless every row and every record has exactly one verdict."""
+        self.sent.balance()
+        self.back.balance()
+
+    def line(self) -> str:
+        """One line for the log."""
+        clashes = f"; {len(self.conflicts):,} fields had changed on both sides" if self.conflicts else ""
+        return f"{self.sent.line()}; {self.back.line()}{clashes}"

@@ -1,0 +1,61 @@
+"""A table and its companies, edited on both sides: short words for tests of syncs in both directions."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from planhat_pipelines.engine.twoway.build import two_way_sync
+from planhat_pipelines.engine.twoway.report import TwoWayReport
+from planhat_pipelines.engine.twoway.sync import TwoWaySync
+from planhat_pipelines.planhat.client import Planhat
+from planhat_pipelines.planhat.transport import Patience
+from planhat_pipelines_tests.e2e.place import HASTE
+from planhat_pipelines_tests.records.crm import Crm
+
+_runs = itertools.count(1)
+BOTH = [{"column": "NAME", "field": "name"}, {"column": "CITY", "field": "city"}]
+
+
+class Pair(Crm):
+    """The usual table of accounts (ID, NAME, CITY, NOTE), whose NAME and CITY travel both ways."""
+
+    def facts(self, **changes: Any) -> dict[str, Any]:
+        """What a user writes for it."""
+        return super().facts(**{"direction": "both", "fields": BOTH, **changes})
+
+    def ready(self, spec: Any, planhat: Planhat, *, session: Any = None, **how: bool) -> TwoWaySync:
+        """A run of it that waits for no late commit."""
+        sync = two_way_sync(
+            spec, session or self.place.session, planhat, self.ledger, log=self.log.append, **how
+        )
+        if sync.source:
+            sync.source.lag = 0.0
+        return sync
+
+    def run(  # type: ignore[override]
+        self, spec: Any = None, *, client: Patience = HASTE, session: Any = None, **how: bool
+    ) -> TwoWayReport:
+        """One run."""
+        with self.place.client(client) as planhat:
+            sync = self.ready(spec or self.spec(), planhat, session=session, **how)
+            return sync.run(f"twoway{next(_runs)}", self.log.append)
+
+    def rows(self, columns: str = "NAME, CITY") -> dict[str, tuple[Any, ...]]:
+        """The table, by key."""
+        return {key: tuple(rest) for key, *rest in self.sql(f"SELECT ID, {columns} FROM {{table}}")}
+
+    def edit(self, key: str, name: str = "company", **values: Any) -> None:
+        """A person edits a record in Planhat's app."""
+        (record,) = [each for each in self.held(name).values() if each["externalId"] == key]
+        self.call("PUT", f"companies/{record['_id']}", values)
+
+    def fields(self, *names: str) -> dict[str, tuple[Any, ...]]:
+        """Planhat's companies, by external id."""
+        return {key: tuple(each.get(name) for name in names) for key, each in self.held().items()}
+
+
+def quiet(report: TwoWayReport) -> bool:
+    """Whether a run found nothing to do."""
+    done = ("created", "updated", "refused", "parked")
+    return not any(each.verdicts[end] for each in (report.sent, report.back) for end in done)
