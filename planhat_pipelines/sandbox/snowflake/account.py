@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Any
 
 import duckdb
 from fakesnow import info_schema, macros
-from fakesnow.transforms import show
+from fakesnow.transforms import show, stage
 
 from planhat_pipelines.sandbox.snowflake import catalogue
 from planhat_pipelines.sandbox.snowflake.bounded import Bounded
@@ -40,6 +41,7 @@ class Account:
         self.lock = threading.RLock()
         self.completed: dict[str, datetime] = Bounded(STATEMENTS_KEPT)
         self.results: dict[str, tuple[Any, ...]] = Bounded(RESULTS_KEPT)
+        self.revoked: set[tuple[str, Any]] = set()
         # sqlglot still writes arrow lambdas for DuckDB
         self.duckdb = duckdb.connect(":memory:", config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
         self.duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
@@ -78,6 +80,7 @@ class Account:
             cursor.execute(info_schema.per_db_creation_sql(name))
             cursor.execute(macros.creation_sql(name))
             cursor.execute(catalogue.information_schema_tables(name))
+            cursor.execute(catalogue.information_schema_columns(name))
             cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {name}.PUBLIC")
 
     def open_schema(self, database: str, schema: str) -> None:
@@ -104,8 +107,9 @@ class Account:
             return now
 
     def close(self) -> None:
-        """Stop running statements and write everything to the files."""
+        """Stop running statements and write everything to the files; let go of what was put on stages."""
         self.duckdb.close()
+        shutil.rmtree(stage.LOCAL_BUCKET_PATH, ignore_errors=True)
 
     def _attach(self, name: str) -> None:
         file = self.folder / f"{name}.db" if self.folder else ":memory:"

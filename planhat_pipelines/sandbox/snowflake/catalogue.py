@@ -1,4 +1,4 @@
-"""The views behind SHOW TABLES and INFORMATION_SCHEMA.TABLES, with true times, retention and change tracking."""
+"""The views behind SHOW TABLES and INFORMATION_SCHEMA, with true times, retention, change tracking and precisions."""
 
 from __future__ import annotations
 
@@ -44,6 +44,21 @@ SELECT tables.* REPLACE (
 FROM {database}._fs_information_schema._fs_tables tables
 LEFT JOIN {FACTS} facts ON facts.database_name = tables."TABLE_CATALOG"
     AND facts.schema_name = tables."TABLE_SCHEMA" AND facts.table_name = tables."TABLE_NAME"
+UNION ALL BY NAME
+SELECT database_name AS "TABLE_CATALOG", schema_name AS "TABLE_SCHEMA", view_name AS "TABLE_NAME",
+    'SYSADMIN' AS "TABLE_OWNER", 'VIEW' AS "TABLE_TYPE", 'NO' AS "IS_INSERTABLE_INTO"
+FROM duckdb_views()
+WHERE database_name = '{database}' AND schema_name NOT IN ('main', '_fs_information_schema')
+"""
+
+
+def information_schema_columns(database: str) -> str:
+    """The statement that makes a database's own view."""
+    return f"""
+CREATE OR REPLACE VIEW {database}._fs_information_schema._known_columns AS
+SELECT columns.*,
+    CASE WHEN starts_with("DATA_TYPE", 'TIMESTAMP') OR "DATA_TYPE" = 'TIME' THEN 9 END AS "DATETIME_PRECISION"
+FROM {database}._fs_information_schema._fs_columns columns
 """
 
 
@@ -51,6 +66,7 @@ INSTEAD = {
     "_FS_SHOW_TABLES": "_known_show_tables",
     "_FS_SHOW_VIEWS": "_known_show_views",
     "_FS_TABLES": "_known_tables",
+    "_FS_COLUMNS": "_known_columns",
 }
 
 

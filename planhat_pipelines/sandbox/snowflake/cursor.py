@@ -15,7 +15,7 @@ from fakesnow.statement_type import statement_type_id
 from fakesnow.transforms import SUCCESS_NOP
 from sqlglot import Expr, exp
 
-from planhat_pipelines.sandbox.snowflake import bulk, catalogue, definitions, merge, statements
+from planhat_pipelines.sandbox.snowflake import bulk, catalogue, definitions, grants, merge, statements
 from planhat_pipelines.sandbox.snowflake.bindings import with_literals
 from planhat_pipelines.sandbox.snowflake.changes import TimeTravel
 from planhat_pipelines.sandbox.snowflake.connection import Connection
@@ -81,6 +81,7 @@ class Cursor(FakeSnowflakeCursor):
         expression = statements.prepared(parse_one(text), self._session)
         self.type_id = statement_type_id(expression)
         self.check_db_and_schema(expression)
+        grants.check(expression, self._session)
         self._session.last_commit = None
         self._patiently(expression, cast("MutableParams | None", named))
         self._session.last_query_id = self.sfqid
@@ -220,7 +221,7 @@ class Cursor(FakeSnowflakeCursor):
         return row and row[0]
 
     def _execute(self, transformed: Expr, params: MutableParams | None = None) -> None:
-        statements.drop_metadata_of_temporary_table(transformed)
+        statements.mend_metadata(transformed)
         self._columns = None
         super()._execute(transformed, params)
         if not transformed.args.get("result_scan_sfqid"):

@@ -8,9 +8,10 @@ from typing import Any
 from fakesnow.transforms import SUCCESS_NOP
 from sqlglot import Expr, exp
 
+from planhat_pipelines.sandbox.snowflake import grants
 from planhat_pipelines.sandbox.snowflake.connection import Connection
 from planhat_pipelines.sandbox.snowflake.errors import missing_object, problem
-from planhat_pipelines.sandbox.snowflake.names import folded, table_name
+from planhat_pipelines.sandbox.snowflake.names import folded, quoted, table_name
 
 OWN_PARAMETERS = {"AUTOCOMMIT", "QUOTED_IDENTIFIERS_IGNORE_CASE"}
 """Session parameters fakesnow acts upon; all others are kept as text and have no effect."""
@@ -31,7 +32,12 @@ def prepared(expression: Expr, connection: Connection) -> Expr:
         if _adds_only_keys(expression):
             return SUCCESS_NOP.copy()
     if isinstance(expression, (exp.Grant, exp.Revoke)):
+        grants.change(expression, connection)
         return SUCCESS_NOP.copy()
+    if isinstance(expression, exp.Command) and (answer := grants.explained(expression, connection)):
+        return answer
+    if isinstance(expression, (exp.Put, exp.Copy)):
+        _plain_stage(expression, connection)
     if isinstance(expression, exp.Create):
         drop_keys(expression)
     if isinstance(expression, exp.Show):
@@ -75,14 +81,27 @@ def unqualify(expression: Expr, connection: Connection) -> None:
             table.set("catalog", None)
 
 
-def drop_metadata_of_temporary_table(expression: Expr) -> None:
-    """Keep fakesnow from noting a temporary table's comment and lengths.
+def mend_metadata(expression: Expr) -> None:
+    """Keep fakesnow from noting a temporary table's comment and lengths, and from names that end its literals.
 
     It would write them to another database, and DuckDB allows one written database in a transaction.
     """
+    lengths = expression.args.get("text_lengths")
     if isinstance(expression, exp.Create) and expression.find(exp.TemporaryProperty):
         expression.args.pop("table_comment", None)
         expression.args.pop("text_lengths", None)
+    elif lengths:
+        expression.args["text_lengths"] = [(name.replace("'", "''"), length) for name, length in lengths]
+
+
+def _plain_stage(expression: exp.Put | exp.Copy, connection: Connection) -> None:
+    """Name a stage without the quotes around it, and that of a temporary table where DuckDB has the table."""
+    here = f"@{quoted(connection.database or '')}.{quoted(connection.schema or '')}"
+    for stage in list(expression.find_all(exp.Var, exp.Literal)):
+        name = stage.name.strip("'")
+        owner = name.rpartition(".%")[2]
+        if name.startswith("@"):
+            stage.replace(exp.Var(this=f"{here}.%{owner}" if owner in connection.temporary_tables else name))
 
 
 def _is_start_transaction(expression: Expr) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import itertools
 import json
 import logging
@@ -13,6 +14,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import pytest
 import requests
 from snowflake.connector.errors import Error, ProgrammingError
@@ -196,6 +198,46 @@ def test_temporary_tables_go_by_their_full_name_and_belong_to_one_session(
     session.cursor().execute(f"INSERT INTO {database}.PUBLIC.MINE SELECT 1")
     assert rows(session, f'SELECT * FROM "{database}"."PUBLIC"."MINE"') == [(1,)]
     assert failure(other_session, f"SELECT * FROM {database}.PUBLIC.MINE") == (2003, "42S02")
+
+
+def test_a_file_goes_through_the_stage_of_a_temporary_table_of_any_schema(
+    session: Any, database: str
+) -> None:
+    cursor = session.cursor()
+    cursor.execute(f'CREATE SCHEMA IF NOT EXISTS {database}."odd %s Schema"')
+    cursor.execute(f"USE SCHEMA {database}.PUBLIC")
+    staged = f'{database}."odd %s Schema".STAGED'
+    stage = f"'@{database}.\"odd %s Schema\".%STAGED'"
+    cursor.execute(f"CREATE TEMPORARY TABLE {staged} (K VARCHAR, B BOOLEAN)")
+    file = io.BytesIO()
+    pl.DataFrame({"K": ["it's", None], "B": [True, None]}).write_parquet(file)
+    file.seek(0)
+    cursor.execute(f"PUT 'file://rows.parquet' {stage} AUTO_COMPRESS = FALSE", file_stream=file)
+    cursor.execute(
+        f"COPY INTO {staged} (K, B) FROM (SELECT $1:K::VARCHAR, $1:B::BOOLEAN FROM {stage}) "
+        "FILE_FORMAT = (TYPE = PARQUET)"
+    )
+    assert rows(session, f"SELECT * FROM {staged} ORDER BY K") == [("it's", True), (None, None)]
+
+
+def test_the_information_schema_lists_views_and_precisions_and_takes_any_name(
+    session: Any, database: str
+) -> None:
+    cursor = session.cursor()
+    cursor.execute("""CREATE TABLE "odd one" ("it's" VARCHAR(5), N NUMBER(9,2), AT TIMESTAMP_NTZ)""")
+    cursor.execute('CREATE VIEW "odd view" AS SELECT N FROM "odd one"')
+    tables = f"SELECT table_name, table_type FROM {database}.INFORMATION_SCHEMA.TABLES"
+    assert rows(session, f"{tables} WHERE table_name LIKE 'odd %' ORDER BY 1") == [
+        ("odd one", "BASE TABLE"),
+        ("odd view", "VIEW"),
+    ]
+    facts = "column_name, character_maximum_length, numeric_precision, numeric_scale, datetime_precision"
+    columns = f"SELECT {facts} FROM {database}.INFORMATION_SCHEMA.COLUMNS WHERE table_name = 'odd one'"
+    assert rows(session, f"{columns} ORDER BY ordinal_position") == [
+        ("it's", 5, None, None, None),
+        ("N", None, 9, 2, None),
+        ("AT", None, None, None, 9),
+    ]
 
 
 def test_keys_are_not_enforced_but_not_null_is(session: Any) -> None:
