@@ -10,6 +10,7 @@ from planhat_pipelines.planhat import errors
 from planhat_pipelines.planhat.catalogue import model
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.planhat.lookups import CustomField, custom_fields, points, targets
+from planhat_pipelines.planhat.paging import repeated
 from planhat_pipelines_tests.planhat.conftest import Far, Seen
 
 COMPANY, ENDUSER = model("company"), model("enduser")
@@ -101,6 +102,25 @@ def test_a_list_that_shrinks_for_ever_is_given_up(far: Far, client: Planhat) -> 
     far.answer = lambda _: (200, [record(next(counter) + n) for n in range(150)])
     with pytest.raises(errors.UnreadableAnswer, match="faster than"):
         names(client)
+
+
+@pytest.mark.parametrize(
+    ("page", "again"),
+    [
+        ("def", 1),  # as it should be
+        ("cde", 2),  # one row came in above
+        ("d", 1),  # the end of the list
+        ("efg", None),  # the last row was deleted, and one more
+        ("cef", None),  # one came in and one was deleted
+        ("cxd", None),  # equal rows changed places
+        ("abcd", None),  # no offset is known here
+        ("", None),
+    ],
+)
+def test_a_page_goes_on_where_it_begins_with_the_last_rows_of_the_one_before(
+    page: str, again: int | None
+) -> None:
+    assert repeated(list("abcd"), list(page)) == again
 
 
 # -- what comes
