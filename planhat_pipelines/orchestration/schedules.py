@@ -1,7 +1,7 @@
 """Cadences as schedules that start a run only when there is something to do and no run of the sync is alive."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,15 @@ _ALIVE = [
 
 
 def sync_schedule(
-    name: str, every: Every, job: str, asset: dg.AssetKey, resource: str, look: "Callable[[Any, Ledger], Due]"
+    name: str,
+    every: Every,
+    job: str,
+    assets: Sequence[dg.AssetKey],
+    resources: set[str],
+    look: "Callable[[Any, Ledger], Due]",
 ) -> dg.ScheduleDefinition:
-    """`look` says whether a run is due and why; it must be cheap, as it is asked at every tick. It gets the resource of
-    that key, and the ledger. `asset`: what the job makes."""
+    """`look` says whether a run is due and why; it must be cheap, as it is asked at every tick. It gets the resources
+    of these keys, and the ledger. `assets`: what the job makes."""
 
     @dg.schedule(
         name=f"{name}_schedule",
@@ -36,7 +41,7 @@ def sync_schedule(
         cron_schedule=every.cron,
         execution_timezone=every.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        required_resource_keys={resource, "ledger"},
+        required_resource_keys={*resources, "ledger"},
         description=f"Runs {name} {every.at} ({every.timezone}), unless nothing is new or a run is still at work.",
     )
     def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
@@ -44,11 +49,12 @@ def sync_schedule(
             return busy
         ledger: LedgerDatabase = context.resources.ledger
         with ledger.open() as book:
-            found = look(getattr(context.resources, resource), book)
+            found = look(context.resources, book)
         context.log.info(f"{name}: {found.why}")
         if found.run:
             return dg.RunRequest(tags={"planhat/why": found.why[:250]})
-        _stay_fresh(context.instance, asset, every, found.why)
+        for asset in assets:
+            _stay_fresh(context.instance, asset, every, found.why)
         return dg.SkipReason(found.why)
 
     return tick

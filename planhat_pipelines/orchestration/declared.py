@@ -1,0 +1,129 @@
+"""What every declared sync is in Dagster, whatever its direction: an op that makes assets, a job, a schedule."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import dagster as dg
+
+from planhat_pipelines.engine.due import Due
+from planhat_pipelines.orchestration.schedules import SYNC_TAG, freshness, sync_schedule
+from planhat_pipelines.spec.cadence import Every
+
+if TYPE_CHECKING:
+    from planhat_pipelines.engine.report import Report
+    from planhat_pipelines.ledger import Ledger
+
+SOURCE_AS_MAPPED = "source_as_mapped"
+CHECKS = {
+    "verdicts_balance": "Every row read has exactly one verdict.",
+    "no_rejections": "No row was refused.",
+    "nothing_held": "Planhat answered every request.",
+    "all_readable": "Nothing had to be set aside as unreadable.",
+    SOURCE_AS_MAPPED: "Table, key and mapping fit each other and the tenant.",
+}
+
+
+class Declared(Protocol):
+    """What all specs of syncs have in common."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def every(self) -> Every: ...
+    @property
+    def description(self) -> str | None: ...
+    @property
+    def owners(self) -> tuple[str, ...]: ...
+    @property
+    def tags(self) -> dict[str, str]: ...
+    def model_dump_json(self) -> str: ...
+
+
+def made_asset(
+    spec: Declared,
+    key: dg.AssetKey,
+    source: dg.AssetKey,
+    system: str,
+    description: str,
+    metadata: Mapping[str, Any],
+) -> dg.AssetSpec:
+    """An asset that the sync makes in `system` (planhat, snowflake) from what is in `source`."""
+    return dg.AssetSpec(
+        key,
+        deps=[source],
+        description=description,
+        group_name="planhat",
+        kinds={system},
+        owners=list(spec.owners),
+        tags=spec.tags,
+        freshness_policy=freshness(spec.every),
+        code_version=hashlib.blake2b(spec.model_dump_json().encode(), digest_size=8).hexdigest(),
+        metadata={**metadata, "cadence": f"{spec.every.at} ({spec.every.timezone})"},
+    )
+
+
+def op_arguments(
+    spec: Declared,
+    assets: Sequence[dg.AssetSpec],
+    checks: Mapping[dg.AssetKey, Mapping[str, str]],
+    pool: str | None = None,
+) -> Mapping[str, Any]:
+    """Arguments of the `multi_asset` that runs the sync. `checks`: their promises by name. `pool`: lets one run at a
+    time write a model."""
+    return {
+        "name": f"{spec.name}_sync",
+        "specs": list(assets),
+        "check_specs": [
+            dg.AssetCheckSpec(name, asset=key, description=promise)
+            for key, promises in checks.items()
+            for name, promise in promises.items()
+        ],
+        "retry_policy": dg.RetryPolicy(max_retries=1, delay=30, backoff=dg.Backoff.EXPONENTIAL),
+        "op_tags": {SYNC_TAG: spec.name},
+        "pool": pool,
+    }
+
+
+def scheduled(
+    spec: Declared,
+    assets: dg.AssetsDefinition,
+    resources: set[str],
+    look: Callable[[Any, Ledger], Due],
+    sensors: Callable[[str], Sequence[dg.SensorDefinition]] = lambda _: (),
+) -> dg.Definitions:
+    """The assets with their job and their schedule, which starts it when `look` says that a run is due; `look` gets
+    the named resources, and the ledger. `sensors`: more that start the job, by its name."""
+    job = dg.define_asset_job(
+        f"{spec.name}_job",
+        selection=dg.AssetSelection.assets(assets),
+        tags={SYNC_TAG: spec.name},
+        description=f"Run the sync {spec.name} now.",
+    )
+    schedule = sync_schedule(spec.name, spec.every, job.name, list(assets.keys), resources, look)
+    return dg.Definitions(assets=[assets], jobs=[job], schedules=[schedule], sensors=sensors(job.name))
+
+
+def checked(
+    key: dg.AssetKey,
+    name: str,
+    passed: bool,
+    severity: dg.AssetCheckSeverity,
+    **metadata: int | str,
+) -> dg.AssetCheckResult:
+    """The outcome of one check."""
+    return dg.AssetCheckResult(
+        passed=passed, asset_key=key, check_name=name, severity=severity, metadata=metadata
+    )
+
+
+def account_checked(key: dg.AssetKey, report: Report) -> list[dg.AssetCheckResult]:
+    """Whether the rows of an account add up, and whether one of them was refused."""
+    rows, answered, refused = report.rows_read, report.answered, report.verdicts["refused"]
+    error, warn = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+    return [
+        checked(key, "verdicts_balance", rows == answered, error, rows=rows, answered=answered),
+        checked(key, "no_rejections", refused == 0, warn, refused=refused, rows=rows),
+    ]
