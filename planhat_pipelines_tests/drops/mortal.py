@@ -153,8 +153,11 @@ def child(order: dict[str, Any]) -> None:
 
 def main() -> None:
     """Fork a child for each line. What children would import is imported once, here."""
+    from planhat_pipelines.files.formats.parent import PARENT
+
     for module in LOADED:
         importlib.import_module(module)
+    PARENT.connected().close()  # all use the one that forks readers
     for line in sys.stdin:
         reading, writing = os.pipe()
         pid = os.fork()

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from planhat_pipelines.files.formats.model import MB, FileOptions, Limits, Reading, Unreadable
-
-_KEPT = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "TMPDIR")
-_MEMORY = {
-    "ARROW_DEFAULT_MEMORY_POOL": "system",  # others reserve far more addresses than they use
-    "MALLOC_MMAP_THRESHOLD_": "262144",  # give large blocks back at once, so that memory stays flat
-}
+from planhat_pipelines.files.formats.parent import PARENT
 
 
 def read(
@@ -40,13 +32,12 @@ def read(
             f"the file has {size:,} bytes, more than the {limits.file_bytes:,} that are read",
             cure="Split it into smaller files",
         )
-    job = {"path": str(path), "folder": str(folder), "options": asdict(options), "limits": asdict(limits)}
-    code, answer, complaint = _run(json.dumps(job), limits)
+    job = {"path": str(path.absolute()), "folder": str(folder.absolute())}
+    code, found = _run(job | {"options": asdict(options), "limits": asdict(limits)}, limits)
     if code < 0:
         raise _killed(-code, limits)
-    if code > 0:
-        raise RuntimeError(f"the file reader failed (exit status {code}): {complaint}")
-    found: dict[str, Any] = json.loads(answer)
+    if code > 0 or "failed" in found:
+        raise RuntimeError(f"the file reader failed (exit status {code}): {found.get('failed', 'no answer')}")
     if "unreadable" in found:
         raise Unreadable(**found["unreadable"])
     for name in ("pieces", "refused_pieces"):
@@ -56,29 +47,26 @@ def read(
     return Reading(**found)
 
 
-def _run(job: str, limits: Limits) -> tuple[int, bytes, str]:
-    """Exit status, standard output, and the last line of standard error, of one child."""
-    command = [sys.executable, "-m", "planhat_pipelines.files.formats.child", job]
-    environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | _MEMORY
-    lifeline, ours = os.pipe()  # closes when this process ends, however it ends
-    try:
-        child = subprocess.Popen(
-            command, stdin=lifeline, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-        )
-        with child:
-            try:
-                answer, complaint = child.communicate(timeout=limits.wall_seconds)
-            except subprocess.TimeoutExpired:
-                raise Unreadable(
-                    f"reading the file took longer than {limits.wall_seconds} seconds",
-                    cure="Split it into smaller files",
-                ) from None
-            finally:
-                child.kill()
-    finally:
-        os.close(lifeline)
-        os.close(ours)
-    return child.returncode, answer, complaint.decode(errors="replace").strip().rpartition("\n")[2]
+def _run(job: dict[str, Any], limits: Limits) -> tuple[int, dict[str, Any]]:
+    """Exit status and answer of one child."""
+    said = b""
+    with PARENT.connected() as connection:
+        connection.settimeout(limits.wall_seconds)
+        try:
+            connection.sendall(json.dumps(job).encode() + b"\n")
+            while part := connection.recv(1 << 16):
+                said += part
+        except TimeoutError:
+            raise Unreadable(
+                f"reading the file took longer than {limits.wall_seconds} seconds",
+                cure="Split it into smaller files",
+            ) from None
+        except ConnectionError:
+            pass  # it ended before it was asked, and says why
+    *answer, code = said.decode().splitlines() or [""]
+    if not code:
+        raise RuntimeError(f"the file reader does not start: {PARENT.complaint()}")
+    return int(code), json.loads(answer[0]) if answer else {}
 
 
 def _killed(number: int, limits: Limits) -> Unreadable:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
@@ -7,6 +8,8 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -81,12 +84,11 @@ def test_a_reader_out_of_memory_leaves_this_process_alive(tmp_path: Path) -> Non
         read(_drop(tmp_path, content), tmp_path / "pieces", limits=limits)
 
 
-def test_a_reader_that_takes_too_much_cpu_or_time_is_ended(tmp_path: Path) -> None:
-    path = _drop(tmp_path, _long_csv(1_500_000))
+def test_a_reader_that_takes_too_much_cpu_or_time_is_ended(tmp_path: Path, endless: Path) -> None:
     with pytest.raises(Unreadable, match="more than 1 seconds of CPU"):
-        read(path, tmp_path / "cpu", limits=Limits(cpu_seconds=1))
+        read(_drop(tmp_path, _long_csv(1_500_000)), tmp_path / "cpu", limits=Limits(cpu_seconds=1))
     with pytest.raises(Unreadable, match="took longer than 1 seconds"):
-        read(path, tmp_path / "wall", limits=Limits(wall_seconds=1))
+        read(endless, tmp_path / "wall", limits=Limits(wall_seconds=1))
 
 
 def test_an_error_nobody_foresaw_is_told_without_the_values_in_it(tmp_path: Path) -> None:
@@ -103,41 +105,73 @@ def test_a_full_disk_is_not_blamed_on_the_file(tmp_path: Path) -> None:
         read(_drop(tmp_path, _long_csv(20)), tmp_path / "pieces", limits=Limits(unpacked_bytes=100))
 
 
-def test_the_reader_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
-    path = _drop(tmp_path, _long_csv(1_500_000))
+def test_the_reader_ends_when_its_parent_is_killed(tmp_path: Path, endless: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from planhat_pipelines.files.formats import read; "
         "read(Path(sys.argv[1]), Path(sys.argv[2]))"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script, str(path), str(tmp_path / "pieces")])
+    parent = subprocess.Popen([sys.executable, "-c", script, str(endless), str(tmp_path / "pieces")])
     try:
-        child = _first_child(parent.pid)
+        with endless.open("wb"):  # once it is read
+            family = _readers(parent.pid)
+            assert len(family) == 3
     finally:
         parent.send_signal(signal.SIGKILL)
         parent.wait(10)
+    _wait(lambda: not set(family) & set(_parents()))
+
+
+def test_readers_do_not_wait_for_each_other_and_go_on_when_what_they_are_forked_from_is_killed(
+    tmp_path: Path, endless: Path
+) -> None:
+    short = _drop(tmp_path, b"a\n1\n")
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(read, endless, tmp_path / "1")
+        with endless.open("wb"):
+            forker, _, reader = _readers(os.getpid())
+            assert read(short, tmp_path / "2").rows == 1
+            os.kill(forker, signal.SIGKILL)
+            assert read(short, tmp_path / "3").rows == 1
+        os.kill(reader, signal.SIGKILL)
+        with pytest.raises(Unreadable, match=r"the reader crashed \(SIGKILL\)"):
+            first.result(20)
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Path:
+    """What is read for ever, and opened for writing as soon as it is read."""
+    path = tmp_path / "endless"
+    os.mkfifo(path)
+    return path
+
+
+def _readers(parent: int) -> list[int]:
+    """The process that forks, the one that watches, and the one that reads, of which there is only one."""
+    family = [parent]
+    while children := [child for child, of in _parents().items() if of == family[-1] and _is_reader(child)]:
+        family.append(children[0])
+    return family[1:]
+
+
+def _parents() -> dict[int, int]:
+    """Every living process, and its parent."""
+    found: dict[int, int] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent, *_ = entry.read_text().rpartition(")")[2].split()
+            if state != "Z":
+                found[int(entry.parent.name)] = int(parent)
+    return found
+
+
+def _is_reader(process: int) -> bool:
+    with contextlib.suppress(OSError):
+        return b"planhat_pipelines.files.formats.child" in Path(f"/proc/{process}/cmdline").read_bytes()
+    return False
+
+
+def _wait(test: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
-    while _alive(child) and time.monotonic() < deadline:
+    while not test():
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert not _alive(child)
-
-
-def _first_child(parent: int) -> int:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for entry in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = entry.read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[1]) == parent:
-                return int(entry.parent.name)
-        time.sleep(0.05)
-    raise AssertionError("the reader was never started")
-
-
-def _alive(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z" and os.getpid() != process
