@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import cast
 
 import polars as pl
 
@@ -211,11 +212,11 @@ class _Look:
 
     def frame(self, page: Sequence[Row]) -> pl.DataFrame:
         """The selected fields of these records and their stamps."""
-        self._newest = max((self._newest, *(_stamp(row) or "" for row in page)))
         self.names.update(name for name in STAMPS if any(row.get(name) for row in page))
-        rows = self._view.fitting(page)
-        stamps = pl.Series("stamp", [_stamp(row) for row in rows], dtype=pl.String)
-        return reading.frame(rows, self._columns, self._view.fields).with_columns(stamps)
+        stamps = pl.Series("stamp", [_stamp(row) for row in page], dtype=pl.String)
+        self._newest = max(self._newest, cast("str | None", stamps.max()) or "")
+        frame = reading.frame(page, self._columns, self._view.fields).with_columns(stamps)
+        return frame.filter(self._view.fits(page))
 
     def _changes(self, pages: Sequence[pl.DataFrame], *, whole: bool, why: str, took: float = 0.0) -> Changes:
         records = pl.concat([self.frame(()), *pages]).unique("_id", keep="last", maintain_order=True)
@@ -228,7 +229,8 @@ class _Look:
 
 def _stamp(row: Row) -> str | None:
     """When a record was last updated: the later of its stamps."""
-    return max((found for name in STAMPS if (found := instant(row.get(name)))), default=None)
+    one, other = (instant(row.get(name)) for name in STAMPS)
+    return max(one, other) if one and other else one or other
 
 
 def _descending(page: Sequence[Row]) -> list[tuple[str, str]]:

@@ -27,6 +27,7 @@ CUSTOM_KINDS: Mapping[str, Kind] = {
 """The kinds of custom fields by their type; those of all other types hold text. Source: Planhat developers, custom
 field."""
 
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 _IDS = frozenset(  # arrays of references, whose records come embedded in some lists
     (
         "roles",
@@ -82,7 +83,7 @@ def text(value: Any) -> str | None:
         return str(int(value))
     if isinstance(value, int | float):
         return repr(value)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return _json(value)
 
 
 def field_text(value: Any, field: Field | None) -> str | None:
@@ -180,18 +181,19 @@ class View:
         asked = ("custom" if name.startswith("custom.") else name for name in (*self.columns, *self.filters))
         return {"select": ",".join(dict.fromkeys(asked)), **self.filters}
 
-    def fitting(self, found: Sequence[Row]) -> list[Row]:
-        """The records that pass the filters."""
-        wanted = {name: set(value.split(",")) for name, value in self.filters.items()}
-        return [
-            row
-            for row in found
-            if all(field_text(row.get(name), self.fields.get(name)) in ok for name, ok in wanted.items())
-        ]
+    def fits(self, found: Sequence[Row]) -> pl.Series:
+        """Which records pass the filters."""
+        passed = pl.repeat(True, len(found), eager=True)
+        for name, value in self.filters.items():
+            texts = pl.Series(
+                _texts([row.get(name) for row in found], self.fields.get(name)), dtype=pl.String
+            )
+            passed &= texts.is_in(value.split(",")).fill_null(False)
+        return passed
 
     def frame(self, found: Sequence[Row]) -> pl.DataFrame:
         """The records that pass the filters, all columns as text."""
-        return frame(self.fitting(found), self.columns, self.fields)
+        return frame(found, self.columns, self.fields).filter(self.fits(found))
 
 
 def frame(records: Sequence[Row], select: Sequence[str], fields: Mapping[str, Field]) -> pl.DataFrame:

@@ -21,11 +21,8 @@ from planhat_pipelines.planhat.transport import Patience
 from planhat_pipelines.sandbox.planhat import PlanhatServer
 from planhat_pipelines_tests.planhat.conftest import TENANT, TOKEN, Far
 
-COMPANY, ENDUSER, CHURN = (
-    model("company"),
-    model("enduser"),
-    model("churn"),
-)  # churn has the smallest pages, 1000
+COMPANY, ENDUSER = model("company"), model("enduser")
+CHURN = model("churn")  # has the smallest pages, 1000
 LONG_AGO = "2020-01-01T00:00:00.000Z"
 Item = dict[str, Any]
 
