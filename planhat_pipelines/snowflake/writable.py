@@ -14,7 +14,12 @@ from planhat_pipelines.snowflake.types import Slot
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
-_KINDS = {"VIEW": "a view", "MATERIALIZED VIEW": "a view", "EXTERNAL TABLE": "an external table"}
+_KINDS = {
+    "VIEW": "a view",
+    "MATERIALIZED VIEW": "a view",
+    "EXTERNAL TABLE": "an external table",
+    "DYNAMIC TABLE": "a dynamic table",
+}
 
 
 class NotWritable(Permanent):
@@ -24,8 +29,8 @@ class NotWritable(Permanent):
 def check_kind(session: SnowflakeConnection, table: Table) -> None:
     """Raise NotWritable for a view and the like."""
     found = session.cursor().execute(
-        f"SELECT table_type FROM {quoted(table.database)}.INFORMATION_SCHEMA.TABLES "
-        f"WHERE table_schema = %s AND table_name = %s",
+        f"SELECT IFF(is_dynamic = 'YES', 'DYNAMIC TABLE', table_type) "
+        f"FROM {quoted(table.database)}.INFORMATION_SCHEMA.TABLES WHERE table_schema = %s AND table_name = %s",
         (table.schema, table.name),
     )
     row = found.fetchone() if found else None

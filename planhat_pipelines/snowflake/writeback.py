@@ -96,16 +96,18 @@ class Target:
         """Write one piece; of rows with the same key the last one counts. Clears the mark of its rows. A new row is
         inserted when every NOT NULL column is among what is written.
 
-        Raises NotWritable, or another SnowflakeError; then nothing was written."""
+        Raises NotWritable or another SnowflakeError; then nothing was written, but for Temporary, where the answer may
+        have been lost: to write the piece again does no harm."""
         names = self._given(rows)
         merge = self._merge(names)
-        frame = rows.filter(self._key_problem.is_null()).select(
-            self._key.alias("K"),
-            *(self._staged(name).alias(f"C{at}") for at, name in enumerate(names)),
-            *(self._chosen(name).alias(f"F{at}") for at, name in enumerate(names)),
-        )
         if not (names or merge.mark or self.insert):
             return Written(0, 0)
+        chosen = rows.filter(self._key_problem.is_null()).select(
+            self._key.alias("K"),
+            *(pl.col(name).alias(f"C{at}") for at, name in enumerate(names)),
+            *(self._chosen(name).alias(f"F{at}") for at, name in enumerate(names)),
+        )
+        frame = chosen.with_columns(self._staged(name, f"C{at}", f"F{at}") for at, name in enumerate(names))
         return self._run(frame, lambda stage: merge.write(stage, insert=self.insert))
 
     def mark_gone(self, keys: Sequence[str]) -> int:
@@ -174,8 +176,8 @@ class Target:
     def _chosen(self, name: str) -> pl.Expr:
         return pl.col(f"{name}?").fill_null(False) & self._problem(name).is_null()
 
-    def _staged(self, name: str) -> pl.Expr:
-        return pl.when(self._chosen(name)).then(self._slot(name).holds.staged(pl.col(name), self._zone(name)))
+    def _staged(self, name: str, text: str, chosen: str) -> pl.Expr:
+        return pl.when(chosen).then(self._slot(name).holds.staged(pl.col(text), self._zone(name))).alias(text)
 
     def _zone(self, name: str) -> str:
         return self.zones.get(name, "UTC")

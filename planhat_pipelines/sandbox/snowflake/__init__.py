@@ -7,8 +7,8 @@ with SnowflakeServer(path, folder=folder) as server:
 What it does not do as an account does: a failed statement gives up its whole transaction (COMMIT then says so); time
 travel needs change tracking, or a table that has not changed since; query ids as points are forgotten at a restart;
 history is never pruned, only refused; views are tracked when they select from and filter one table; there are no
-streams, tasks, procedures or SWAP WITH; roles may do everything that is not revoked; session variables are evaluated
-where they are used.
+streams, tasks, procedures or SWAP WITH; roles may do everything that is not revoked; temporary tables need a session
+with a current schema; session variables are evaluated where they are used.
 """
 
 from __future__ import annotations
