@@ -19,7 +19,7 @@ from polars import selectors
 
 from planhat_pipelines.ledger.blobs import Keys
 from planhat_pipelines.ledger.fence import Fenced
-from planhat_pipelines.ledger.schema import bases
+from planhat_pipelines.ledger.schema import bases, batches
 
 _SLICE = 100_000
 """Records in one value of the database."""
@@ -40,9 +40,10 @@ def settled(connection: sa.Connection, sync: str, fields: Sequence[str]) -> pl.D
     return _sum(connection.execute(query.order_by(bases.c.place, bases.c.id)), fields)
 
 
-def intended(connection: sa.Connection, sync: str, fields: Sequence[str]) -> pl.DataFrame:
-    """The same of batches without a receipt."""
-    query = sa.select(bases.c.batch, bases.c.base_blob).where(bases.c.sync == sync, bases.c.place.is_(None))
+def intended(connection: sa.Connection, sync: str, fields: Sequence[str], purpose: str) -> pl.DataFrame:
+    """The same of batches without a receipt, of one purpose."""
+    query = sa.select(bases.c.batch, bases.c.base_blob).join(batches, batches.c.id == bases.c.batch)
+    query = query.where(bases.c.sync == sync, bases.c.place.is_(None), batches.c.purpose == purpose)
     return _sum(connection.execute(query.order_by(bases.c.id)), fields)
 
 

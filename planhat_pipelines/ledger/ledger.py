@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from types import TracebackType
@@ -114,16 +114,22 @@ class Ledger:
         with self.database.read() as connection:
             return records.known(connection, sync)
 
+    def record_parts(self, sync: str) -> Iterator[pl.DataFrame]:
+        """The same in frames of bounded size, the oldest first: a key may come again, and then the last counts."""
+        with self.database.read() as connection:
+            yield from records.parts(connection, sync)
+
     def bases(self, sync: str, fields: Sequence[str]) -> pl.DataFrame:
         """What both sides of a two-way sync last agreed on: `key` (text) and one UInt64 column per field, a
         fingerprint of its value; null, or no row, where they never did."""
         with self.database.read() as connection:
             return bases.settled(connection, sync, fields)
 
-    def intended_bases(self, sync: str, fields: Sequence[str]) -> pl.DataFrame:
-        """The same of batches that are still intended: what a run that died was about to make them agree on."""
+    def intended_bases(self, sync: str, fields: Sequence[str], purpose: str) -> pl.DataFrame:
+        """The same of batches of that purpose that are still intended: what a run that died was about to make them
+        agree on."""
         with self.database.read() as connection:
-            return bases.intended(connection, sync, fields)
+            return bases.intended(connection, sync, fields, purpose)
 
     def conflicts(self, sync: str | None = None, *, limit: int | None = None) -> list[Conflict]:
         """Fields that both sides changed, with their values, the latest first."""

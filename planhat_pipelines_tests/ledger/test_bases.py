@@ -35,7 +35,7 @@ def known(ledger: Ledger, sync: str = "accounts", fields: tuple[str, ...] = FIEL
 
 
 def doubtful(ledger: Ledger) -> Known:
-    return of(ledger.intended_bases("accounts", FIELDS))
+    return of(ledger.intended_bases("accounts", FIELDS, "metrics"))
 
 
 def settle(claim: Claim, body: str, frame: pl.DataFrame) -> None:
@@ -44,7 +44,7 @@ def settle(claim: Claim, body: str, frame: pl.DataFrame) -> None:
 
 
 def test_a_sync_without_bases_gives_an_empty_frame_of_the_fields_asked_for(ledger: Ledger) -> None:
-    for frame in (ledger.bases("accounts", FIELDS), ledger.intended_bases("accounts", FIELDS)):
+    for frame in (ledger.bases("accounts", FIELDS), ledger.intended_bases("accounts", FIELDS, "metrics")):
         assert frame.schema == {"key": pl.String, "name": pl.UInt64, "custom.ARR": pl.UInt64}
         assert frame.height == 0
 
@@ -172,7 +172,10 @@ def test_bases_of_any_size_come_back_as_they_were(ledger: Ledger) -> None:
         claim.agree(frame)
         assert ledger.bases("accounts", ["name"]).equals(frame)
         batch = intend(claim, None, "1", bases=frame.with_columns(pl.col("name") + 1))
-        assert ledger.intended_bases("accounts", ["name"])["name"].sum() == frame["name"].sum() + count
+        assert (
+            ledger.intended_bases("accounts", ["name"], "metrics")["name"].sum()
+            == frame["name"].sum() + count
+        )
         claim.settle(batch.id, {"updated": count})
         claim.remember_bases(ledger.bases("accounts", ["name"]))
     last = ledger.bases("accounts", ["name"])

@@ -45,9 +45,9 @@ class Pair(Crm):
         """The table, by key."""
         return {key: tuple(rest) for key, *rest in self.sql(f"SELECT ID, {columns} FROM {{table}}")}
 
-    def edit(self, key: str, name: str = "company", **values: Any) -> None:
-        """A person edits a record in Planhat's app."""
-        (record,) = [each for each in self.held(name).values() if each["externalId"] == key]
+    def edit(self, key: str, **values: Any) -> None:
+        """A person edits a company in Planhat's app."""
+        record = self.held()[key]
         self.call("PUT", f"companies/{record['_id']}", values)
 
     def fields(self, *names: str) -> dict[str, tuple[Any, ...]]:

@@ -16,7 +16,7 @@ from planhat_pipelines.engine.twoway.fields import Side
 from planhat_pipelines.ledger import Claim
 from planhat_pipelines.snowflake.writeback import Target
 
-PURPOSE = "write_back"
+WRITE_BACK = "write_back"
 _PIECE = 100_000
 
 
@@ -42,7 +42,7 @@ class WriteBack:
     def _piece(self, rows: pl.DataFrame) -> None:
         frame = self._texts(rows)
         unfit = self.target.unfit(frame)
-        labels = {each.column: each.label for each in self.fields if each.column is not None}
+        labels = {str(each.column): each.label for each in self.fields}
         refused = [
             Refusal(key, "write", labels.get(column, column), f"{reason} (column {column})", key)
             for key, column, reason in unfit.iter_rows()
@@ -58,7 +58,7 @@ class WriteBack:
         batch = self.claim.intend(
             window=None,
             body_hash=hashlib.sha256("\n".join(written["key"]).encode()).hexdigest()[:32],
-            purpose=PURPOSE,
+            purpose=WRITE_BACK,
             items=written.height,
             rows=written["key"],
             points=None,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from planhat_pipelines.engine.crm import records_mapping, records_source
+from planhat_pipelines.engine.protocols import JsonObject
 from planhat_pipelines.engine.records import RecordsDestination
 from planhat_pipelines.engine.twoway.fields import sides
 from planhat_pipelines.engine.twoway.records import PlanhatRecords
@@ -64,16 +65,7 @@ def two_way_sync(
     destination = RecordsDestination(
         spec.name, planhat, ledger, mapping, spec.company.id if spec.company else "external", log=log
     )
-    records = PlanhatRecords(
-        planhat,
-        model,
-        spec.key.field,
-        fields,
-        {f"custom.{each.name}": CUSTOM_KINDS.get(each.type, "text") for each in customs},
-        spec.full_every.seconds if spec.full_every else _DAY,
-        full,
-        log,
-    )
+    records = _records(spec, planhat, customs, full=full, log=log)
     return TwoWaySync(
         spec.name,
         None if mirror else records_source(spec, session, log, full=full, mapping=mapping),
@@ -90,9 +82,51 @@ def two_way_sync(
     )
 
 
+def sides_changed(
+    spec: RecordsSpec, session: SnowflakeConnection | None, planhat: Planhat
+) -> dict[str, Callable[[JsonObject | None], bool]]:
+    """What each side is called, and whether it has anything new after the sync's cursor: one look at the table, which
+    starts no warehouse, and one call to Planhat. A mirror's table is not asked and needs no session."""
+    records = _records(spec, planhat)
+
+    def planhat_changed(cursor: JsonObject | None) -> bool:
+        return records.changed((cursor or {}).get("planhat"))
+
+    if session is None or spec.direction == "to_snowflake":
+        return {"Planhat": planhat_changed}
+    source = records_source(spec, session)
+
+    def snowflake_changed(cursor: JsonObject | None) -> bool:
+        return source.changed((cursor or {}).get("snowflake"))
+
+    return {"Snowflake": snowflake_changed, "Planhat": planhat_changed}
+
+
 def inserts(spec: RecordsSpec) -> bool:
     """Whether records without a row get one."""
     return spec.direction == "to_snowflake" if spec.insert_new is None else spec.insert_new
+
+
+def _records(
+    spec: RecordsSpec,
+    planhat: Planhat,
+    customs: Sequence[CustomField] = (),
+    *,
+    full: bool = False,
+    log: Callable[[str], None] = lambda _: None,
+) -> PlanhatRecords:
+    model = spec.planhat_model
+    company = [model.company_field] if model.company_field else []
+    return PlanhatRecords(
+        planhat,
+        model,
+        spec.key.field,
+        list(dict.fromkeys([spec.key.field, *(each.field for each in spec.fields), *company])),
+        {f"custom.{each.name}": CUSTOM_KINDS.get(each.type, "text") for each in customs},
+        spec.full_every.seconds if spec.full_every else _DAY,
+        full,
+        log,
+    )
 
 
 def _target(spec: RecordsSpec, session: SnowflakeConnection, table: Table) -> Target:

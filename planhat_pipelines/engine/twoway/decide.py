@@ -1,8 +1,9 @@
 """Whose value stays, field by field. Pure: frames in, frames out.
 
-A side has moved when its value is neither the base, on which both last agreed, nor what an interrupted run had
-intended to make the new base. That needs no stamps, so the echo of our own writes moves nothing, and after a crash
-nothing is guessed: whichever of the two values a side holds, it was not edited.
+A side has moved when its value is not the base, on which both last agreed. That needs no stamps, so the echo of our own
+writes moves nothing. Where a run was interrupted, what it was about to carry to the other side is known as well. If the
+other side holds it by now, it is the base; if not, the side it came from has not moved by holding it. Where an edit on
+top of it leaves open whether it had arrived, the edit stays: it may be the only one.
 """
 
 from __future__ import annotations
@@ -30,9 +31,20 @@ def decide(pairs: pl.DataFrame, flows: Sequence[Flow], on_conflict: Winner) -> p
     `pairs`: one row a record that has a row in Snowflake: `there` (whether Planhat has the record), `seen` (whether
     Planhat's values were read; those of others are as they were when both agreed), `newer` (whether Snowflake's row
     changed after the record; null: unknown), and for each field the fingerprints `s0` (Snowflake; null for a field
-    that only comes back), `p0` (Planhat, where seen), `b0` (base) and `i0` (intended), null where there is none.
+    that only comes back), `p0` (Planhat, where seen), `b0` (base), `i0` (what was about to be sent) and `j0` (what was
+    about to be written back), null where there is none.
     """
-    decided = pairs.with_columns(
+    seen = pl.col("seen") & pl.col("there")
+    based = pairs.with_columns(
+        pl.when(seen & (pl.col(f"p{at}") == pl.col(f"i{at}")))
+        .then(f"i{at}")
+        .when(pl.col(f"s{at}") == pl.col(f"j{at}"))
+        .then(f"j{at}")
+        .otherwise(f"b{at}")
+        .alias(f"b{at}")
+        for at in range(len(flows))
+    )
+    decided = based.with_columns(
         column for at, flow in enumerate(flows) for column in _field(str(at), flow, on_conflict)
     )
     return decided.with_columns(
@@ -45,22 +57,19 @@ def decide(pairs: pl.DataFrame, flows: Sequence[Flow], on_conflict: Winner) -> p
 
 
 def _field(at: str, flow: Flow, on_conflict: Winner) -> tuple[pl.Expr, pl.Expr]:
-    s, p, b, i = (pl.col(side + at) for side in "spbi")
+    s, p, b, i, j = (pl.col(side + at) for side in "spbij")
     nothing, push, fetch = (pl.lit(end, pl.Int8) for end in (_NOBODY, PUSH, FETCH))
     seen = pl.col("seen") & pl.col("there")
     never = pl.lit(False).alias(f"c{at}")
     if flow == "to_snowflake":
         return pl.when(seen & p.ne_missing(b)).then(fetch).otherwise(nothing).alias(f"d{at}"), never
     equal = seen & s.eq_missing(p)
-    unknown = b.is_null() & i.is_null()
-    s_same = _is_one_of(s, b, i)
-    doubtful = s_same & i.is_not_null()  # whether the interrupted run got through is not known
-    missing = ~pl.col("there") & ~(s_same & i.is_null())
+    s_same = _is(s, b) | _is(s, i)
+    p_same = ~seen | _is(p, b) | _is(p, j)
+    owed = ~_is(s, b) | i.is_not_null()  # whether what was about to be sent has arrived is not known
     if flow == "to_planhat":
-        owed = missing | (pl.col("there") & ~equal & (~s_same | doubtful))
-        return pl.when(owed).then(push).otherwise(nothing).alias(f"d{at}"), never
-    p_same = ~seen | _is_one_of(p, b, i)
-    met = seen & unknown  # both have the record, and never agreed on this field
+        return pl.when(~equal & owed).then(push).otherwise(nothing).alias(f"d{at}"), never
+    unknown = b.is_null() & i.is_null() & j.is_null()
     clash = seen & ~equal & pl.when(unknown).then((s != EMPTY) & (p != EMPTY)).otherwise(~s_same & ~p_same)
     wins = (
         pl.when(pl.col("newer").fill_null(False)).then(push).otherwise(fetch)
@@ -68,16 +77,16 @@ def _field(at: str, flow: Flow, on_conflict: Winner) -> tuple[pl.Expr, pl.Expr]:
         else {"snowflake": push, "planhat": fetch}[on_conflict]
     )
     decision = (
-        pl.when(missing)
-        .then(push)
-        .when(~pl.col("there") | equal)
+        pl.when(~seen)
+        .then(pl.when(owed).then(push).otherwise(nothing))
+        .when(equal)
         .then(nothing)
         .when(clash)
         .then(wins)
-        .when(met)
+        .when(unknown)
         .then(pl.when(s == EMPTY).then(fetch).otherwise(push))
-        .when(s_same & p_same)  # of two values that nobody edited, the intended one is the newer
-        .then(pl.when(s.eq(i).fill_null(False)).then(push).when(seen).then(fetch).otherwise(nothing))
+        .when(s_same & p_same)
+        .then(pl.when(_is(s, i)).then(push).otherwise(fetch))
         .when(s_same)
         .then(fetch)
         .otherwise(push)
@@ -85,5 +94,5 @@ def _field(at: str, flow: Flow, on_conflict: Winner) -> tuple[pl.Expr, pl.Expr]:
     return decision.alias(f"d{at}"), clash.fill_null(False).alias(f"c{at}")
 
 
-def _is_one_of(value: pl.Expr, base: pl.Expr, intended: pl.Expr) -> pl.Expr:
-    return (value == base).fill_null(False) | (value == intended).fill_null(False)
+def _is(value: pl.Expr, known: pl.Expr) -> pl.Expr:
+    return (value == known).fill_null(False)

@@ -15,24 +15,31 @@ def paired(
     rows: pl.DataFrame,
     records: pl.DataFrame,
     bases: pl.DataFrame,
-    intended: pl.DataFrame,
+    sending: pl.DataFrame,
+    writing: pl.DataFrame,
     fields: Sequence[Side],
 ) -> pl.DataFrame:
-    """Rows (`key`, `w0` ..., `s0` ..., `changed_at`) with `stamp`, `v0` ..., `p0` ... of `records`, `b0` ... of
-    `bases`, `i0` ... of `intended`, and `seen`, `there`, `newer` as `decide` takes them."""
+    """Rows (`key`, `w0` ..., `s0` ..., `changed_at`) with `stamp`, `v0` ..., `p0` ... of `records`; `b0` ... of
+    `bases`, kept as `k0` ... too; `i0` ... and `j0` ... of what an interrupted run was sending and writing; and `seen`,
+    `there`, `newer` as `decide` takes them."""
     places = range(len(fields))
     seen = records.select(
         "key", "stamp", *(f"{side}{at}" for at in places for side in "vp"), seen=pl.lit(True)
     )
-    known = bases.rename({each.label: f"b{at}" for at, each in enumerate(fields)})
-    owed = intended.rename({each.label: f"i{at}" for at, each in enumerate(fields)}).drop(GONE)
+    known = _numbered(bases, "b", fields).with_columns(known=pl.lit(True))
+    sending, writing = (
+        _numbered(frame, side, fields).drop(GONE) for frame, side in ((sending, "i"), (writing, "j"))
+    )
     pairs = rows
-    for other in (seen, known.with_columns(known=pl.lit(True)), owed):
+    for other in (seen, known, sending, writing):
         pairs = pairs.join(other, on="key", how="left", maintain_order="left")
     is_seen = pl.col("seen").fill_null(False)
     is_known = pl.col("known").fill_null(False) & (pl.col(GONE).fill_null(0) == 0)
     return pairs.with_columns(
-        seen=is_seen, there=is_seen | is_known, newer=pl.col("changed_at") > pl.col("stamp")
+        *(pl.col(f"b{at}").alias(f"k{at}") for at in places),
+        seen=is_seen,
+        there=is_seen | is_known,
+        newer=pl.col("changed_at") > pl.col("stamp"),
     )
 
 
@@ -47,19 +54,15 @@ def decided(pairs: pl.DataFrame, fields: Sequence[Side], on_conflict: Winner) ->
 
 
 def agreed(pairs: pl.DataFrame, fields: Sequence[Side], way: int | None) -> pl.DataFrame:
-    """New bases: of the fields that go one way (PUSH, FETCH), or with None of those that are equal on both sides and
-    were not known to be so. `key`, and per field its fingerprint or null."""
+    """New bases: of the fields that go one way (PUSH, FETCH), or with None of those that are equal on both sides, or
+    turned out to have arrived, and were not known to be so. `key`, and per field its fingerprint or null."""
     columns: list[pl.Expr] = []
     for at, each in enumerate(fields):
         new, decision = pl.col(f"n{at}"), pl.col(f"d{at}")
         if way is None:
-            same = (
-                (decision == 0)
-                & pl.col("seen")
-                & new.eq_missing(pl.col(f"p{at}"))
-                & new.ne_missing(pl.col(f"b{at}"))
-            )
-            tells = same if each.flow != "to_snowflake" else pl.lit(False)
+            equal = (decision == 0) & pl.col("seen") & new.eq_missing(pl.col(f"p{at}"))
+            new = pl.when(equal & pl.lit(each.flow != "to_snowflake")).then(new).otherwise(f"b{at}")
+            tells = new.ne_missing(pl.col(f"k{at}"))
         elif way == PUSH:  # a record that is not there is made whole
             tells = (decision == PUSH) | (~pl.col("there") & pl.lit(each.flow != "to_snowflake"))
         else:
@@ -107,6 +110,9 @@ def conflicts(pairs: pl.DataFrame, fields: Sequence[Side], on_conflict: Winner) 
 def moved(records: pl.DataFrame, bases: pl.DataFrame, fields: Sequence[Side]) -> pl.DataFrame:
     """Records of which a field that comes back to Snowflake is not what both sides agreed on."""
     places = [at for at, each in enumerate(fields) if each.flow != "to_planhat"]
-    known = bases.rename({each.label: f"b{at}" for at, each in enumerate(fields)})
-    both = records.join(known, on="key", how="left", maintain_order="left")
+    both = records.join(_numbered(bases, "b", fields), on="key", how="left", maintain_order="left")
     return both.filter(pl.any_horizontal(pl.col(f"p{at}").ne_missing(pl.col(f"b{at}")) for at in places))
+
+
+def _numbered(frame: pl.DataFrame, side: str, fields: Sequence[Side]) -> pl.DataFrame:
+    return frame.rename({each.label: f"{side}{at}" for at, each in enumerate(fields)})

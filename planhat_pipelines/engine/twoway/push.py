@@ -12,14 +12,14 @@ from planhat_pipelines.engine.deliver import rejections
 from planhat_pipelines.engine.protocols import Parcel
 from planhat_pipelines.engine.records import RecordsDestination
 from planhat_pipelines.engine.report import Report
-from planhat_pipelines.engine.twoway.decide import PUSH
+from planhat_pipelines.engine.twoway import decide
 from planhat_pipelines.engine.twoway.fields import Side
 from planhat_pipelines.engine.twoway.pairs import agreed
 from planhat_pipelines.ledger import Claim
 from planhat_pipelines.mapping.columns import ROW
 from planhat_pipelines.mapping.values import Value
 
-PURPOSE = "push"
+PUSH = "push"
 
 
 @dataclass
@@ -36,11 +36,11 @@ class Push:
         chosen = [pl.lit(False)] * len(values)
         for at, each in enumerate(self.fields):
             if each.sent is not None:
-                goes = (pl.col(f"d{at}") == PUSH) | ~pl.col("there")
+                goes = (pl.col(f"d{at}") == decide.PUSH) | ~pl.col("there")
                 clears = self.records.mapping.fields[each.sent].clear
                 chosen[each.sent] = goes if clears else goes & values[each.sent].expr.is_not_null()
         bodies = self.records.mapping.bodies(pairs, values, chosen)
-        bases = agreed(pairs, self.fields, PUSH).drop("key")
+        bases = agreed(pairs, self.fields, decide.PUSH).drop("key")
         return pairs.select(ROW, "key", hash=pl.lit(0, pl.UInt64)).with_columns(bodies).hstack(bases)
 
     def deliver(self, ready: pl.DataFrame) -> None:
@@ -57,7 +57,7 @@ class Push:
         batch = self.claim.intend(
             window=None,
             body_hash=body,
-            purpose=PURPOSE,
+            purpose=PUSH,
             items=parcel.items,
             rows=parcel.rows,
             points=None,

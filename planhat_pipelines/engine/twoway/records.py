@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import polars as pl
 
 from planhat_pipelines.engine.protocols import JsonObject
-from planhat_pipelines.engine.twoway.fields import Side
 from planhat_pipelines.planhat.catalogue import Kind, Model
 from planhat_pipelines.planhat.changes import Changes, changes, has_changed, single
 from planhat_pipelines.planhat.client import Planhat
@@ -19,8 +18,8 @@ SINGLY = 100  # records that are asked for one by one; more of them, and all are
 
 @dataclass
 class PlanhatRecords:
-    """The records of a model as frames with `key`, `_id`, `stamp`, the company where there is one, and what `theirs`
-    makes of the fields. `kinds`: of the tenant's own fields. `full_every`: seconds between two readings of all.
+    """The records of a model as frames with `_id`, `stamp` and the fields of `select`. `key`: the field they are known
+    by. `kinds`: of the tenant's own fields. `full_every`: seconds between two readings of all.
 
     Cursor: `stamp`, up to which changes were read; `full_at`, when all were read last; `fields`, what was read.
     """
@@ -28,23 +27,17 @@ class PlanhatRecords:
     client: Planhat
     model: Model
     key: str
-    fields: Sequence[Side]
+    select: Sequence[str]
     kinds: Mapping[str, Kind]
     full_every: float
     full: bool = False
     log: Callable[[str], None] = lambda _: None
     _all: Changes | None = field(default=None, repr=False)
 
-    @property
-    def select(self) -> list[str]:
-        """What is asked of Planhat."""
-        company = [self.model.company_field] if self.model.company_field else []
-        return list(dict.fromkeys([self.key, *(each.label for each in self.fields), *company]))
-
     def since(self, cursor: JsonObject | None) -> tuple[Changes, JsonObject]:
         """What changed, and the cursor after it."""
         now = datetime.now(UTC)
-        due = cursor is None or cursor["fields"] != self.select or self._is_due(cursor, now)
+        due = cursor is None or self._all_are_due(cursor, now)
         found = changes(
             self.client,
             self.model,
@@ -58,15 +51,17 @@ class PlanhatRecords:
         if found.whole:
             self._all = found
         full_at = now.isoformat() if found.whole or cursor is None else cursor["full_at"]
-        return found, {"stamp": found.stamp, "full_at": full_at, "fields": self.select}
+        return found, {"stamp": found.stamp, "full_at": full_at, "fields": list(self.select)}
 
-    def changed(self, cursor: JsonObject) -> bool:
+    def changed(self, cursor: JsonObject | None) -> bool:
         """Whether anything may be new; asks for one record."""
-        return self._is_due(cursor, datetime.now(UTC)) or has_changed(
-            self.client, self.model, cursor["stamp"]
-        )
+        if cursor is None or self._all_are_due(cursor, datetime.now(UTC)):
+            return True
+        return has_changed(self.client, self.model, cursor["stamp"])
 
-    def _is_due(self, cursor: JsonObject, now: datetime) -> bool:
+    def _all_are_due(self, cursor: JsonObject, now: datetime) -> bool:
+        if cursor["fields"] != list(self.select):
+            return True
         return (now - datetime.fromisoformat(cursor["full_at"])).total_seconds() >= self.full_every
 
     def these(self, keys: Collection[str]) -> pl.DataFrame:

@@ -36,3 +36,10 @@ class TwoWayReport:
         """One line for the log."""
         clashes = f"; {len(self.conflicts):,} fields had changed on both sides" if self.conflicts else ""
         return f"{self.sent.line()}; {self.back.line()}{clashes}"
+
+
+def masked(value: str | None) -> str:
+    """What may be shown of a customer's value: how long it is."""
+    if not value:
+        return "empty"
+    return "1 character" if len(value) == 1 else f"{len(value):,} characters"

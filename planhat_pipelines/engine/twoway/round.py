@@ -38,7 +38,8 @@ class Round:
     report: TwoWayReport
     log: Callable[[str], None]
     bases: pl.DataFrame
-    intended: pl.DataFrame
+    sending: pl.DataFrame  # by a run that was interrupted
+    writing: pl.DataFrame
     changes: Changes
     _found: list[pl.Series] = field(default_factory=list[pl.Series])  # keys of rows that are in the table
     _left: list[pl.Series] = field(default_factory=list[pl.Series])  # keys of rows that are in it no longer
@@ -84,7 +85,9 @@ class Round:
         if whole:
             return set()
         waiting = {each.row for each in self._parked if each.target in known}
-        return (waiting | set(self._moved) | set(self.intended["key"])) - set(_joined(self._found))
+        return (waiting | set(self._moved) | set(self.sending["key"]) | set(self.writing["key"])) - set(
+            _joined(self._found)
+        )
 
     def look_at(self, rows: pl.DataFrame) -> None:
         """Decide rows of the table: ROW, COPIES and the mapped columns."""
@@ -123,7 +126,9 @@ class Round:
     def _decide(self, rows: pl.DataFrame, values: Sequence[Value]) -> None:
         fields = self.sync.fields
         records, bases = self._with_those_asked_for(rows)
-        pairs = decided(paired(rows, records, bases, self.intended, fields), fields, self.sync.on_conflict)
+        pairs = decided(
+            paired(rows, records, bases, self.sending, self.writing, fields), fields, self.sync.on_conflict
+        )
         self.report.conflicts += conflicts(pairs, fields, self.sync.on_conflict)
         pushed = pairs.filter("push")
         self._pushes.append(self._push.ready(pushed, values))
@@ -131,7 +136,7 @@ class Round:
         self.report.sent.count({"unchanged": pairs.height - pushed.height})
         kept = ["key", "there", "push", "fetch", "seen"]
         self._pairs.append(
-            pairs.select(*kept, *(f"{name}{at}" for at in range(len(fields)) for name in "vspbdnc"))
+            pairs.select(*kept, *(f"{name}{at}" for at in range(len(fields)) for name in "vspbkdnc"))
         )
 
     def _with_those_asked_for(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -157,8 +162,8 @@ class Round:
         self._stop_if_too_much()
         claim.conflict(self.report.conflicts)  # before the losing value is overwritten
         for pairs in self._pairs:
-            self._agree(lost(pairs, fields))
             self._agree(agreed(pairs, fields, None))
+            self._agree(lost(pairs, fields))
         for ready in _pieces(self._pushes):
             self._push.deliver(ready)
         self._write_back()

@@ -15,8 +15,10 @@ import polars as pl
 from planhat_pipelines.engine.protocols import JsonObject
 from planhat_pipelines.engine.records import RecordsDestination
 from planhat_pipelines.engine.report import Report
+from planhat_pipelines.engine.twoway.back import WRITE_BACK
 from planhat_pipelines.engine.twoway.decide import Winner
 from planhat_pipelines.engine.twoway.fields import GONE, Side
+from planhat_pipelines.engine.twoway.push import PUSH
 from planhat_pipelines.engine.twoway.records import PlanhatRecords
 from planhat_pipelines.engine.twoway.report import TwoWayReport
 from planhat_pipelines.engine.twoway.round import Round
@@ -92,7 +94,8 @@ class TwoWaySync:
             report,
             log,
             self.ledger.bases(self.name, labels),
-            self.ledger.intended_bases(self.name, labels),
+            self.ledger.intended_bases(self.name, labels, PUSH),
+            self.ledger.intended_bases(self.name, labels, WRITE_BACK),
             changes,
         )
         for rows in increment.pieces() if increment else ():
