@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
+from io import BytesIO
 from urllib.parse import urlsplit
 
 from benchmarks.data import CUSTOM_FIELDS, FIELDS, pieces
@@ -98,10 +99,12 @@ def limit(place: Place) -> Callable[[], int]:
     ]
 
     def send(rows: int) -> int:
-        connection = HTTPConnection(urlsplit(place.sink).netloc)
+        connection = HTTPConnection(urlsplit(place.sink).netloc, timeout=180)
         for piece in pieces(place.file(f"accounts-{rows}.parquet")):
             for part in piece.select(fields).iter_slices(ITEMS):
-                put(connection, "PUT", "/companies", part.write_json().encode())
+                body = BytesIO()  # text would be decoded and encoded again
+                part.write_json(body)
+                put(connection, "PUT", "/companies", body.getvalue())
         return rows
 
     small(place, "accounts", ITEMS)

@@ -113,8 +113,10 @@ class Budget:
     def _line_up(self, connection: sa.Connection, slot: str, at: float) -> int:
         """Take a place at the end of the line, or keep it, and count who is ahead: those that call, and those
         that wait for longer. The first `parallel` in the line have the slots, so nobody is passed by."""
-        connection.execute(_drop_expired, {"of": self.tenant, "at": at})
         line = connection.execute(_get_line, {"of": self.tenant}).all()
+        if any(other.expires < at for other in line):
+            connection.execute(_drop_expired, {"of": self.tenant, "at": at})
+            line = [other for other in line if other.expires >= at]
         own = next((other.place for other in line if other.id == slot), None)
         if own is None:
             own = line[-1].place + 1 if line else 0

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SEPARATOR = "\x1f"
+_A_TIME = 4_096  # texts that are Python objects at once: few enough to stay in the processor's cache
 POINT_COLUMNS = ("dimension", "model", "target", "day", "value")
 
 
@@ -41,8 +42,12 @@ def point_fingerprints(points: pl.DataFrame) -> NDArray[np.uint64]:
 
 def text_fingerprints(texts: pl.Series) -> pl.Series:
     """One fingerprint a text, as UInt64."""
+    import numpy as np
+
     encoded = texts.cast(pl.Binary)  # hashes as the text does, and need not be decoded and encoded again
-    return pl.Series("hash", _hash(encoded.to_numpy()), dtype=pl.UInt64)
+    parts = (encoded[start : start + _A_TIME] for start in range(0, len(encoded), _A_TIME))
+    hashed = [np.empty(0, np.uint64), *(_hash(part.to_numpy()) for part in parts)]
+    return pl.Series("hash", np.concatenate(hashed), dtype=pl.UInt64)
 
 
 def _hash(values: NDArray[Any]) -> NDArray[np.uint64]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
+from urllib.parse import urlsplit
 
 from planhat_pipelines.planhat.budget import Budget
 from planhat_pipelines.planhat.errors import Temporary, Throttled, TimedOut, UnreadableAnswer
@@ -47,6 +48,7 @@ class Transport:
         self._patience = patience
         self._sleep = sleep
         self._free: list[requests.Session] = []
+        self._proxies: dict[str, dict[str, str]] = {}  # by host; the environment is read once for each
 
     def close(self) -> None:
         while self._free:
@@ -80,8 +82,6 @@ class Transport:
         raise broken  # out here, as the library's own error holds the address, and that the tenant token
 
     def _exchange(self, session: requests.Session, request: Request) -> Reply:
-        from requests.utils import get_environ_proxies
-
         end = time.monotonic() + self._patience.total
         with session.request(
             request.method,
@@ -90,7 +90,7 @@ class Transport:
             data=request.body,
             headers=request.headers,
             timeout=(self._patience.connect, self._patience.read),
-            proxies=get_environ_proxies(request.url),
+            proxies=self._proxies_to(request.url),
             allow_redirects=False,
             stream=True,
         ) as response:
@@ -106,6 +106,14 @@ class Transport:
                         f"{request}: the answer comes in too slowly to wait for", call=str(request)
                     )
             return Reply(response.status_code, response.headers, b"".join(parts))
+
+    def _proxies_to(self, url: str) -> dict[str, str]:
+        from requests.utils import get_environ_proxies
+
+        host = urlsplit(url).netloc
+        if host not in self._proxies:
+            self._proxies[host] = get_environ_proxies(url)
+        return self._proxies[host]
 
     def patiently(self, attempt: Callable[[], T], *, repeat: type[Temporary], budget: Budget) -> T:
         """The result of `attempt`, called again while it raises `repeat`, in a new turn of the budget."""
