@@ -89,7 +89,7 @@ def test_the_last_to_be_intended_wins_among_what_is_in_doubt(ledger: Ledger) -> 
 
 
 def test_a_batch_held_dropped_or_superseded_agrees_on_nothing(ledger: Ledger) -> None:
-    rest: dict[str, Any] = {"window": None, "body_hash": "rest", "purpose": "records", "items": 1}
+    rest: dict[str, Any] = {"window": None, "body_hash": "rest", "purpose": "metrics", "items": 1}
     rest |= {"rows": ["b"], "points": None, "dimensions": (), "first_day": None, "last_day": None}
     with ledger.claim("accounts", "r1") as claim:
         held, dropped, old = (intend(claim, None, body, bases=bases(a=(1, 1))) for body in ("1", "2", "3"))

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from planhat_pipelines.engine.twoway.decide import EMPTY, FETCH, PUSH, Flow, Winner, decide
+from planhat_pipelines.mapping.canonical import fingerprints
 
 NOTHING = 0
 VALUES = (EMPTY, 1, 2)
@@ -65,6 +66,10 @@ def test_every_case_is_decided_as_the_rule_says(flow: Flow, on_conflict: Winner)
     decided = decide(cases(), [flow], on_conflict)
     for case in decided.iter_rows(named=True):
         assert (case["d0"], case["c0"]) == rule(flow, on_conflict, case), case
+
+
+def test_no_value_has_the_fingerprint_that_is_written_down() -> None:
+    assert fingerprints(pl.Series([None], dtype=pl.String)).to_list() == [EMPTY]
 
 
 def test_nothing_is_fetched_that_was_not_seen() -> None:

@@ -44,7 +44,7 @@ class WriteBack:
         unfit = self.target.unfit(frame)
         labels = {str(each.column): each.label for each in self.fields}
         refused = [
-            Refusal(key, "write", labels.get(column, column), f"{reason} (column {column})", key)
+            Refusal(str(key), "write", labels.get(column, str(column)), f"{reason} (column {column})", key)
             for key, column, reason in unfit.iter_rows()
         ]
         self.claim.reject(rejections(refused))

@@ -13,14 +13,13 @@ from typing import Literal
 
 import polars as pl
 
-from planhat_pipelines.mapping.canonical import fingerprints
-
 Winner = Literal["snowflake", "planhat", "newest"]
 Flow = Literal["to_planhat", "to_snowflake", "both"]
 
 PUSH, FETCH = 1, 2
 _NOBODY = 0
-EMPTY: int = fingerprints(pl.Series([None], dtype=pl.String)).item()
+EMPTY = 0x6ECD59FC39242489
+"""The fingerprint of no value."""
 
 
 def decide(pairs: pl.DataFrame, flows: Sequence[Flow], on_conflict: Winner) -> pl.DataFrame:
