@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.harness import Bench, Line, table
 
-CASES = ("records", "metrics", "snowflake", "memory", "ledger", "latency", "loading", "tick")
+CASES = ("records", "metrics", "snowflake", "memory", "ledger", "latency", "loading", "tick", "drops")
 
 
 def main() -> None:

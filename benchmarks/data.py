@@ -79,9 +79,27 @@ def usage(rows: int) -> pl.DataFrame:
     )
 
 
+def devices(rows: int) -> pl.DataFrame:
+    """A log of devices in use: 200 customers, a month, six columns of which two are not mapped."""
+    import polars as pl
+
+    at = pl.int_range(rows)
+    customer = pl.lit(pl.Series([external_id(each) for each in range(200)])).gather(at * 7919 % 200)
+    seen = pl.datetime(2026, 10, 1) + pl.duration(seconds=at * 104_729 % (30 * 86_400))
+    return pl.select(
+        pl.format("D-{}", (at * 31 % 40_000).cast(pl.String).str.zfill(6)).alias("device"),
+        customer.alias("customer"),
+        seen.dt.strftime("%Y-%m-%dT%H:%M:%SZ").alias("seen_at"),
+        ((at * 7919 % 960) / 2).alias("minutes"),
+        pl.lit(pl.Series(["9.1.0", "9.1.4", "9.2.0"])).gather(at % 3).alias("firmware"),
+        pl.format("{} dBm", -30 - at % 60).alias("signal"),
+    )
+
+
 def write(kind: str, rows: int, path: Path) -> None:
-    """The rows of `accounts` or `usage` as a parquet file, in row groups that are read one at a time."""
-    {"accounts": accounts, "usage": usage}[kind](rows).write_parquet(path, row_group_size=PIECE_ROWS)
+    """The rows of `accounts`, `usage` or `devices` as a parquet file, in row groups that are read one at a time."""
+    made = {"accounts": accounts, "usage": usage, "devices": devices}[kind](rows)
+    made.write_parquet(path, row_group_size=PIECE_ROWS)
 
 
 def pieces(path: Path) -> Iterator[pl.DataFrame]:

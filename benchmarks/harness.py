@@ -2,7 +2,8 @@
 
 A case is a module with `lines`, which yields lines of the table, and `WORKS`, the pieces of work it measures: each
 takes a `Place`, does what is not to be measured (imports, one small round to warm up), and returns the work itself, a
-function that gives the number of rows it took.
+function that gives the number of rows it took. With `COUNTS_CHILDREN`, processes that the work starts and ends count
+too.
 """
 
 from __future__ import annotations
@@ -181,12 +182,24 @@ def side_by_side(
         bench.data(kind, rows)
         with sink() as address:
             found = bench.in_turn(module, ("ours", "naive", "limit"), address, rows)
-        ours, naive, limit = (Line(f"{name}: {work}", figures) for work, figures in found.items())
-        ratio, part = naive.best.us / ours.best.us, limit.best.us / ours.best.us
-        target = f"{times:g} x naive" + (f", {share:.0%}" if share else "")
-        reached = ratio >= times and part >= (share or 0)
-        yield replace(ours, ratio=ratio, limit=part, target=target, reached=reached)
-        yield replace(naive, ratio=1.0, limit=limit.best.us / naive.best.us)
+        yield from versus(name, found, times, share)
+
+
+def versus(
+    name: str, found: Mapping[str, Sequence[Figure]], times: float, share: float | None = None
+) -> Iterator[Line]:
+    """Lines of what was found of ours, of the naive way and, where it was measured, of the limit, in this order."""
+    ours, naive, *limits = (Line(f"{name}: {work}", figures) for work, figures in found.items())
+
+    def of_the_limit(line: Line) -> float | None:
+        return limits[0].best.us / line.best.us if limits else None
+
+    ratio, part = naive.best.us / ours.best.us, of_the_limit(ours)
+    target = f"{times:g} x naive" + (f", {share:.0%}" if share else "")
+    reached = ratio >= times and (part is None or part >= (share or 0))
+    yield replace(ours, ratio=ratio, limit=part, target=target, reached=reached)
+    yield replace(naive, ratio=1.0, limit=of_the_limit(naive))
+    for limit in limits:
         yield replace(limit, ratio=naive.best.us / limit.best.us, limit=1.0)
 
 
@@ -234,13 +247,21 @@ def table(lines: Sequence[Line]) -> str:
 def _child(module: str, work: str, place: Mapping[str, object]) -> None:
     import resource
 
-    ready = importlib.import_module(module).WORKS[work](Place(**place))  # type: ignore[arg-type]
-    before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    case = importlib.import_module(module)
+    counted = [resource.RUSAGE_SELF]
+    counted += [resource.RUSAGE_CHILDREN] if getattr(case, "COUNTS_CHILDREN", False) else []
+
+    def used() -> float:
+        usages = [resource.getrusage(whose) for whose in counted]
+        return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+    ready = case.WORKS[work](Place(**place))  # type: ignore[arg-type]
+    before, start = used(), time.perf_counter()
     rows = ready()
-    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    wall, cpu = time.perf_counter() - start, used() - before
     scale = 2**20 if sys.platform == "darwin" else 2**10
-    print(json.dumps(asdict(Figure(rows, cpu, wall, after.ru_maxrss / scale))))
+    peak = max(resource.getrusage(whose).ru_maxrss for whose in counted) / scale
+    print(json.dumps(asdict(Figure(rows, cpu, wall, peak))))
 
 
 if __name__ == "__main__":

@@ -41,13 +41,14 @@ class AggregatedDestination(MetricsDestination):
         parked: bool = False,
     ) -> Iterator[Mapped]:
         private_folder(self.scratch)
+        unused = ("_id", "companyId", "email", *(() if parked else (ROW,)))
         with tempfile.TemporaryDirectory(dir=self.scratch) as name:
             kept: dict[str, list[Path]] = {}
             for number, each in enumerate(mapped):
                 if each.ready.height:
                     path = Path(name) / f"{number:05}.parquet"
                     kept.setdefault(each.ready[ROW][0][:DIGITS], []).append(path)
-                    each.ready.drop("_id", "companyId", "email", strict=False).write_parquet(path)
+                    each.ready.drop(unused, strict=False).write_parquet(path)
                 yield replace(each, ready=each.ready.clear())
             if not kept:
                 return

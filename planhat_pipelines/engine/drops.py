@@ -223,8 +223,9 @@ class DropsSource:
     def pieces(self, reading: Reading, start: str) -> Iterator[pl.DataFrame]:
         """The rows of a reading, with their places; of rows with one key only the last."""
         last = self._last_lines(reading)
+        mapped = set[str]([*self.columns, *([self.key] if self.key else [])])
         for path in reading.pieces:
-            piece = pl.read_parquet(path).with_columns(
+            piece = pl.read_parquet(path, columns=[LINE, *mapped]).with_columns(
                 pl.concat_str(pl.lit(f"{start}:"), LINE).alias(ROW), pl.lit(1, pl.Int64).alias(COPIES)
             )
             if self.key is not None and last is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from planhat_pipelines.mapping.columns import ROW, Cell, instant, number, raw, text
+from planhat_pipelines.mapping.columns import ROW, Cell, Found, instant, number, raw, text
 from planhat_pipelines.mapping.targets import Mapped, TargetCell, first_problem, split
 
 
@@ -26,30 +26,34 @@ class ActivitiesMapping:
         """`rows` from the source; `targets` as `known_targets` gives it for end users. `ready` has ROW,
         `target` (external id, may be null), `_id`, `companyId`, `action`, `date`, `weight`, `info`."""
         schema = rows.schema
-        happened, no_date = instant(self.date, schema, self.timezone)
-        action = pl.lit(self.action) if isinstance(self.action, str) else text(self.action, schema)
-        problems = [
-            (self.date.label, "is not a date and time", no_date),
-            (self.date.label, "is empty, so the activity has no time", happened.is_null()),
-        ]
-        if isinstance(self.action, Cell):
-            problems.append(
-                (self.action.label, "is empty, so Planhat would not show the activity", action.is_null())
-            )
-        weight = pl.lit(None, pl.Float64)
-        if self.weight is not None:
-            weight, no_weight = number(self.weight, schema)
-            problems.append((self.weight.label, "is not a finite number", no_weight))
+        happened = instant(self.date, schema, self.timezone)
+        weight = (
+            number(self.weight, schema) if self.weight else Found(pl.lit(None, pl.Float64), pl.lit(False))
+        )
         details = [raw(cell, schema)[0].alias(name) for name, cell in self.info.items()]
-        frame = rows.select(
+        read = rows.select(
             ROW,
             text(self.enduser.cell, schema).alias("key"),
-            action.alias("action"),
-            happened.dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").alias("date"),
-            weight.alias("weight"),
+            (pl.lit(self.action) if isinstance(self.action, str) else text(self.action, schema)).alias(
+                "action"
+            ),
+            happened.expr.dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").alias("date"),
+            happened.given.alias("dated"),
+            weight.expr.alias("weight"),
+            weight.given.alias("weighed"),
             (pl.struct(details) if details else pl.lit(None)).alias("info"),
-            first_problem(problems).alias("problem"),
         )
+        problems = [
+            (self.date.label, "is not a date and time", pl.col("dated") & pl.col("date").is_null()),
+            (self.date.label, "is empty, so the activity has no time", pl.col("date").is_null()),
+        ]
+        if isinstance(self.action, Cell):
+            empty = "is empty, so Planhat would not show the activity"
+            problems.append((self.action.label, empty, pl.col("action").is_null()))
+        if self.weight is not None:
+            none = pl.col("weighed") & pl.col("weight").is_null()
+            problems.append((self.weight.label, "is not a finite number", none))
+        frame = read.with_columns(first_problem(problems).alias("problem")).drop("dated", "weighed")
         return split(
             frame,
             problems,

@@ -10,16 +10,15 @@ import json
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import polars as pl
 
+from planhat_pipelines.mapping.moments import UNIT, days, instants, placed
+
 ROW = "__row"
 
-_DAY_FORMATS = ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d")
-_TIME_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M")
-_INSTANT_FORMATS = tuple(f"{form}{zone}" for form in _TIME_FORMATS for zone in ("%#z", " %#z"))
-_UNIT = "us"
 _STEP = re.compile(r'"((?:[^"\\]|\\.)+)"|\[(\d+)\]|([^.\["\]]+)')
 _LONG = r"\d[\d.]{15}"  # as many digits as a float may not hold
 
@@ -113,25 +112,34 @@ def text(cell: Cell, schema: pl.Schema) -> pl.Expr:
     return pl.when(stripped != "").then(stripped)
 
 
-def number(cell: Cell, schema: pl.Schema) -> tuple[pl.Expr, pl.Expr]:
-    """The cell as a finite number, and whether it holds something that is none."""
+class Found(NamedTuple):
+    """What a cell says, and whether it holds anything. Where it holds something and says nothing, it does not fit;
+    that is asked once both are columns, as polars computes an expression anew wherever it stands."""
+
+    expr: pl.Expr
+    given: pl.Expr
+
+
+def number(cell: Cell, schema: pl.Schema) -> Found:
+    """The cell as a finite number."""
     value, dtype = raw(cell, schema)
     if not (dtype.is_numeric() or dtype == pl.String):
         raise MappingError(f"{cell.label}: expected a number, found {dtype}")
     given = value.str.strip_chars().replace("", None) if dtype == pl.String else value
     as_float = given.cast(pl.Float64, strict=False)
-    finite = pl.when(as_float.is_finite()).then(as_float)
-    return finite, given.is_not_null() & finite.is_null()
+    return Found(pl.when(as_float.is_finite()).then(as_float), given.is_not_null())
 
 
-def day(cell: Cell, schema: pl.Schema, timezone: str) -> tuple[pl.Expr, pl.Expr]:
-    """The cell as a calendar day in `timezone`, and whether it holds something that is none."""
-    return day_of(*raw(cell, schema), timezone, cell.label)
+def day(cell: Cell, schema: pl.Schema, timezone: str) -> Found:
+    """The cell as a calendar day in `timezone`."""
+    value, dtype = raw(cell, schema)
+    return Found(day_of(value, dtype, timezone, cell.label)[0], value.is_not_null())
 
 
-def instant(cell: Cell, schema: pl.Schema, timezone: str) -> tuple[pl.Expr, pl.Expr]:
-    """The cell as a point in time (UTC), and whether it holds something that is none."""
-    return instant_of(*raw(cell, schema), timezone, cell.label)
+def instant(cell: Cell, schema: pl.Schema, timezone: str) -> Found:
+    """The cell as a point in time (UTC)."""
+    value, dtype = raw(cell, schema)
+    return Found(instant_of(value, dtype, timezone, cell.label)[0], value.is_not_null())
 
 
 def day_of(value: pl.Expr, dtype: pl.DataType, timezone: str, label: str) -> tuple[pl.Expr, pl.Expr]:
@@ -142,10 +150,8 @@ def day_of(value: pl.Expr, dtype: pl.DataType, timezone: str, label: str) -> tup
     elif isinstance(dtype, pl.Datetime):
         found = (value.dt.convert_time_zone(timezone) if dtype.time_zone else value).dt.date()
     elif dtype == pl.String:
-        given = value.str.strip_chars()
-        plain = [given.str.to_date(form, strict=False) for form in _DAY_FORMATS]
-        local = [_parsed(given, form).dt.date() for form in _TIME_FORMATS]
-        found = pl.coalesce(*plain, *local, *(_zoned(given, timezone, dates=True)))
+        read = partial(days, timezone=timezone)
+        found = value.map_batches(read, return_dtype=pl.Date, is_elementwise=True)
     else:
         raise MappingError(f"{label}: expected a date, found {dtype}")
     return found, value.is_not_null() & found.is_null()
@@ -154,35 +160,13 @@ def day_of(value: pl.Expr, dtype: pl.DataType, timezone: str, label: str) -> tup
 def instant_of(value: pl.Expr, dtype: pl.DataType, timezone: str, label: str) -> tuple[pl.Expr, pl.Expr]:
     """A value as a point in time (UTC), and whether it is none; the zone counts as for `day_of`."""
     if dtype == pl.Date:
-        found = _local(value.cast(pl.Datetime(_UNIT)), timezone)
+        found = placed(value.cast(pl.Datetime(UNIT)), timezone)
     elif isinstance(dtype, pl.Datetime):
-        found = value.dt.convert_time_zone("UTC") if dtype.time_zone else _local(value, timezone)
-        found = found.dt.cast_time_unit(_UNIT)
+        found = value.dt.convert_time_zone("UTC") if dtype.time_zone else placed(value, timezone)
+        found = found.dt.cast_time_unit(UNIT)
     elif dtype == pl.String:
-        given = value.str.strip_chars()
-        plain = [given.str.to_datetime(form, strict=False, time_unit=_UNIT) for form in _DAY_FORMATS]
-        local = [_parsed(given, form) for form in _TIME_FORMATS]
-        found = pl.coalesce(
-            *(_local(each, timezone) for each in (*plain, *local)), *_zoned(given, timezone, dates=False)
-        )
+        read = partial(instants, timezone=timezone)
+        found = value.map_batches(read, return_dtype=pl.Datetime(UNIT, "UTC"), is_elementwise=True)
     else:
         raise MappingError(f"{label}: expected a date and time, found {dtype}")
     return found, value.is_not_null() & found.is_null()
-
-
-def _parsed(given: pl.Expr, form: str) -> pl.Expr:
-    return given.str.to_datetime(form, strict=False, time_unit=_UNIT)
-
-
-def _local(value: pl.Expr, timezone: str) -> pl.Expr:
-    # An hour that does not exist (spring) is no instant; one that comes twice (autumn) is its first.
-    zoned = value.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
-    return zoned.dt.convert_time_zone("UTC")
-
-
-def _zoned(given: pl.Expr, timezone: str, *, dates: bool) -> list[pl.Expr]:
-    iso = given.str.replace(r"[zZ]$", "+00:00")
-    found = [
-        iso.str.to_datetime(form, strict=False, time_unit=_UNIT, time_zone="UTC") for form in _INSTANT_FORMATS
-    ]
-    return [each.dt.convert_time_zone(timezone).dt.date() for each in found] if dates else found

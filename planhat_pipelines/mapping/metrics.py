@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from planhat_pipelines.mapping.aggregate import COUNTING, Aggregate
-from planhat_pipelines.mapping.columns import ROW, Cell, day, number, text
+from planhat_pipelines.mapping.columns import ROW, Cell, Found, day, number, text
 from planhat_pipelines.mapping.targets import Mapped, TargetCell, first_problem, split
+
+_GIVEN = "__given "
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,30 +30,37 @@ class MetricsMapping:
         id), `day` (Int32, days since 1970-01-01) and one Float64 column for each metric, text
         where values are only counted."""
         schema = rows.schema
-        date, no_date = day(self.date, schema, self.timezone)
-        numbers = [(name, cell, *self._value(name, cell, schema)) for name, cell in self.values]
-        problems = [(cell.label, "is not a finite number", bad) for _, cell, _, bad in numbers]
+        date = day(self.date, schema, self.timezone)
+        values = {name: self._value(name, cell, schema) for name, cell in self.values}
+        read = rows.select(
+            ROW,
+            text(self.target.cell, schema).alias("key"),
+            date.expr.cast(pl.Int32).alias("day"),
+            date.given.alias(f"{_GIVEN}day"),
+            *(value.expr.alias(name) for name, value in values.items()),
+            *(value.given.alias(f"{_GIVEN}{name}") for name, value in values.items()),
+        )
+        problems = [
+            (cell.label, "is not a finite number", pl.col(f"{_GIVEN}{name}") & pl.col(name).is_null())
+            for name, cell in self.values
+        ]
         problems += [
-            (self.date.label, "is not a date", no_date),
-            (self.date.label, "is empty, so the point has no day", date.is_null()),
+            (self.date.label, "is not a date", pl.col(f"{_GIVEN}day") & pl.col("day").is_null()),
+            (self.date.label, "is empty, so the point has no day", pl.col("day").is_null()),
             (
                 ", ".join(cell.label for _, cell in self.values),
                 "has no value to send",
-                pl.all_horizontal(value.is_null() for _, _, value, _ in numbers),
+                pl.all_horizontal(pl.col(list(values)).is_null()),
             ),
         ]
-        frame = rows.select(
-            ROW,
-            text(self.target.cell, schema).alias("key"),
-            date.cast(pl.Int32).alias("day"),
-            *(value.alias(name) for name, _, value, _ in numbers),
-            first_problem(problems).alias("problem"),
+        frame = read.with_columns(first_problem(problems).alias("problem")).select(
+            pl.exclude(f"^{_GIVEN}.*$")
         )
         return split(frame, problems, self.target, targets, addressed_by={"target": "external id"})
 
-    def _value(self, name: str, cell: Cell, schema: pl.Schema) -> tuple[pl.Expr, pl.Expr]:
+    def _value(self, name: str, cell: Cell, schema: pl.Schema) -> Found:
         if self.aggregates.get(name) in COUNTING:
-            return text(cell, schema), pl.lit(False)
+            return Found(text(cell, schema), pl.lit(False))
         return number(cell, schema)
 
     def points(self, ready: pl.DataFrame, model: str) -> pl.DataFrame:

@@ -74,7 +74,7 @@ def test_every_row_of_activities_is_ready_refused_or_parked_and_survives_encodin
     source = {row[ROW]: row for row in rows.iter_rows(named=True)}
     assert len(sent) == mapped.ready.height
     for item, row in zip(sent, mapped.ready[ROW], strict=True):
-        assert item["action"] == source[row]["text"].strip()
+        assert item["action"].strip() == source[row]["text"].strip()
         assert item["info"]["said"] == source[row]["text"]
         assert item["date"].endswith("Z")
         assert item.get("weight") == source[row]["number"]
