@@ -2,7 +2,8 @@
 
 Texts are Planhat's canonical ones: JSON numbers, `true` and `false`, days as 2026-11-22, times in UTC as
 2026-11-22T10:00:00.000Z, lists and objects as JSON. They are checked here, before anything is sent: what a column would
-cut, round or refuse does not fit, as the changed value would come back to Planhat as if somebody had edited it.
+cut or refuse does not fit, as the changed value would come back to Planhat as if somebody had edited it. Only numbers
+are rounded to the decimals of their column.
 The casts name their formats, so that an account's input formats have no say. (Snowflake documentation, data types,
 conversion functions.)
 """
@@ -84,7 +85,7 @@ class SnowflakeType:
     def staged(self, text: pl.Expr, zone: str) -> pl.Expr:
         """A text that fits as the text that `value` reads."""
         if self.name == "NUMBER":
-            return _fixed(text)
+            return self._rounded(text)
         if self.name == "DATE":
             return _local(text, zone).dt.strftime("%Y-%m-%d")
         if self.name == "TIMESTAMP_NTZ":
@@ -112,15 +113,19 @@ class SnowflakeType:
         return f"TO_JSON({value})" if self.name in _JSON else value
 
     def _number_problem(self, text: pl.Expr) -> pl.Expr:
-        fixed = _fixed(text)
-        whole = fixed.str.extract(r"^-?0*([0-9]*)").str.len_chars()
-        fraction = fixed.str.extract(r"\.([0-9]*?)0*$").str.len_chars().fill_null(0)
-        scale = self.scale or 0
+        whole = self._rounded(text).str.extract(r"^-?0*([0-9]*)").str.len_chars()
         return pl.coalesce(
             _when(~text.str.contains(_NUMBER), "is no number"),
-            _when(whole > self.digits - scale, f"is larger than {self} holds"),
-            _when(fraction > scale, f"has more decimals than {self} holds"),
+            _when(whole > self.digits - (self.scale or 0), f"is larger than {self} holds"),
         )
+
+    def _rounded(self, text: pl.Expr) -> pl.Expr:
+        """A number with as many decimals as the column has. Rounded as a float, a half to even, as both sides are for
+        comparing them; Snowflake would round digits, a half away from zero, and the two would not be equal."""
+        fixed, scale = _fixed(text), self.scale or 0
+        fraction = fixed.str.extract(r"\.([0-9]*?)0*$").str.len_chars()
+        short = _fixed(fixed.cast(pl.Float64, strict=False).round(scale).cast(pl.String))
+        return pl.when(fraction > scale).then(short).otherwise(fixed)
 
     def _date_problem(self, text: pl.Expr, zone: str) -> pl.Expr:
         local = _local(text, zone)

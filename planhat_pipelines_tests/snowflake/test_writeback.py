@@ -75,7 +75,7 @@ def test_only_rows_that_differ_are_written_and_new_ones_added(place: Place) -> N
         written = to.write(
             piece(
                 to,
-                ("a", {"NAME": "Ann", "ARR": "1.50"}),
+                ("a", {"NAME": "Ann", "ARR": "1.501"}),
                 ("b", {"NAME": "Bea", "ARR": "2"}),
                 ("c", {"NAME": None, "ARR": None}),
                 ("d", {"NAME": "Dan", "ARR": "4"}),
@@ -192,13 +192,13 @@ def test_values_that_do_not_fit_are_named_by_key_and_column_and_the_rest_goes(pl
     rows = piece(
         to,
         ("a", {"NAME": "much too long for it", "ARR": "10"}),
-        ("b", {"NAME": "Bea", "ARR": "1.234"}),
+        ("b", {"NAME": "Bea", "ARR": "12345678901"}),
         ("new", {"NAME": "Una", "ARR": "no number"}),
     )
     rows = rows.with_columns(pl.when(pl.col("key") != "b").then("NAME?").otherwise(False).alias("NAME?"))
     assert to.unfit(rows).rows() == [
         ("a", "NAME", "is longer than VARCHAR(10) holds"),
-        ("b", "ARR", "has more decimals than NUMBER(12, 2) holds"),
+        ("b", "ARR", "is larger than NUMBER(12, 2) holds"),
         ("new", "ARR", "is no number"),
     ]
     assert to.write(rows) == Written(inserted=1, updated=1)
