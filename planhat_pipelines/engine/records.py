@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 import polars as pl
 
+from planhat_pipelines.engine.held import Held
+from planhat_pipelines.engine.known import ARCHIVED, Gone, Known
+from planhat_pipelines.engine.openrows import OpenRows
 from planhat_pipelines.engine.protocols import Brake, Destination, Parcel, Receipt, Refusal, Verdict
-from planhat_pipelines.ledger import Claim, Ledger, Parked, Rejection
+from planhat_pipelines.ledger import Claim, Ledger
 from planhat_pipelines.mapping.columns import ROW
-from planhat_pipelines.mapping.records import COPIES, PLACE, RecordsMapping
+from planhat_pipelines.mapping.records import COPIES, NOTHING, PLACE, RecordsMapping
 from planhat_pipelines.mapping.targets import Mapped, known_among, known_targets
 from planhat_pipelines.planhat.catalogue import model
 from planhat_pipelines.planhat.client import Planhat
@@ -23,8 +26,6 @@ from planhat_pipelines.planhat.lookups import targets
 ITEMS_A_REQUEST = 5_000  # Planhat developers, bulk upsert
 BYTES_A_REQUEST = 30_000_000  # of the 32 MB Planhat takes
 _FEW = 100  # a brake is for mass changes
-_STILL = "refused before by Planhat, and unchanged since"
-_ARCHIVED = 0  # in place of a fingerprint: Planhat was told to archive the record
 
 
 @dataclass
@@ -41,13 +42,8 @@ class RecordsDestination(Destination):
     brake: float | None = 0.5
     purpose = "records"
     log: Callable[[str], None] = lambda _: None
-    _there: list[pl.Series] = field(
-        default_factory=list[pl.Series]
-    )  # of the window: keys of rows that are there
-    _left: list[pl.Series] = field(default_factory=list[pl.Series])  # keys of rows that are gone
-    _quiet: list[pl.Series] = field(default_factory=list[pl.Series])  # rows of which nothing is left to say
-    _waiting: list[pl.Series] = field(default_factory=list[pl.Series])  # rows that were parked
-    _misfits: list[pl.Series] = field(default_factory=list[pl.Series])  # rows that the mapping refused
+    _gone: Gone | None = None  # of the window
+    _sent: bool = False
 
     @property
     def model(self) -> str:
@@ -62,18 +58,12 @@ class RecordsDestination(Destination):
         return "resend"
 
     @cached_property
-    def _known(self) -> pl.DataFrame:
-        return self.ledger.records(self.sync).rename({"hash": "told"})
+    def _known(self) -> Known:
+        return Known.of(self.ledger.record_parts(self.sync))
 
     @cached_property
-    def _refused(self) -> pl.DataFrame:
-        """Rows that Planhat refused when it was last told of them, and its words."""
-        rows = [
-            (each.row, each.reason if each.reason.startswith(_STILL) else f"{_STILL}: {each.reason}")
-            for each in self.ledger.rejections(self.sync)
-            if each.stage == "planhat" or each.reason.startswith(_STILL)
-        ]
-        return pl.DataFrame(rows, schema={ROW: pl.String, "reason": pl.String}, orient="row")
+    def _open(self) -> OpenRows:
+        return OpenRows(self.ledger.rejections(self.sync), self.ledger.parked(self.sync))
 
     @cached_property
     def _companies(self) -> pl.DataFrame | None:
@@ -85,34 +75,42 @@ class RecordsDestination(Destination):
         """Rows that say what Planhat was told before are not sent; if it refused them then, they stay refused."""
         there = rows.filter(pl.col(COPIES) > 0)
         left = rows.filter(pl.col(COPIES) == 0)[ROW]
-        to_archive = self._archivable(left)
+        to_archive = self._note(there[ROW], left)
         mapped = self.mapping.apply(there, self._companies)
         told = self._told(mapped.ready)
         same = (pl.col("hash") == pl.col("told")).fill_null(False)
-        again = told.filter(same).join(self._refused, on=ROW, maintain_order="left")
-        still = again.select(ROW, "key", pl.lit("").alias("field"), "reason")
-        unchanged = told.filter(same).join(self._refused, on=ROW, how="anti")[ROW]
-        quiet = pl.concat([unchanged, left.filter(~left.is_in(to_archive.implode()))])
-        self._there.append(there[ROW].drop_nulls())
-        self._left.append(left)
-        self._quiet.append(quiet)
-        self._waiting.append(mapped.parked[ROW])
-        self._misfits.append(mapped.refused[ROW])
+        before = told.filter(same)
+        still = before.join(self._open.refused, on=ROW, maintain_order="left")
+        unchanged = before.join(self._open.refused, on=ROW, how="anti")[ROW]
+        self._open.see(rows[ROW])
+        self._open.see_ends(
+            quiet=pl.concat([unchanged, left.filter(~to_archive)]),
+            misfits=mapped.refused[ROW],
+            waiting=mapped.parked[ROW],
+        )
+        refused = still.select(ROW, "key", pl.lit("").alias("field"), "reason")
         return replace(
             mapped,
             ready=told.filter(~same),
-            refused=pl.concat([mapped.refused, still]) if still.height else mapped.refused,
-            unchanged=quiet.len(),
+            refused=pl.concat([mapped.refused, refused]) if refused.height else mapped.refused,
+            unchanged=len(unchanged) + len(left) - int(to_archive.sum()),
         )
+
+    def _note(self, there: pl.Series, left: pl.Series) -> pl.Series:
+        """Keep in mind which rows are there and which are gone; returns for which of these a record is archived."""
+        if self._gone is None:  # no window, but rows that waited
+            return pl.repeat(False, len(left), eager=True)
+        self._gone.there(there.drop_nulls())
+        return self._gone.left(left) & (self.archive is not None)
 
     def _told(self, ready: pl.DataFrame) -> pl.DataFrame:
         """What Planhat was told of each row, as `told`. A row that comes in a drop after it was refused is meant to be
         tried again, so of that nothing counts as told."""
-        told = ready.join(self._known, on="key", how="left", maintain_order="left")
+        told = ready.with_columns(self._known.told_of(ready[ROW]))
         if PLACE not in ready.columns:
             return told
-        refused = [each.key for each in self.ledger.rejections(self.sync) if each.stage == "planhat"]
-        return told.with_columns(told=pl.when(~pl.col("key").is_in(refused)).then("told"))
+        again = pl.col(ROW).is_in(self._open.refused_keys)
+        return told.with_columns(told=pl.when(~again).then("told"))
 
     def gate(
         self,
@@ -126,33 +124,37 @@ class RecordsDestination(Destination):
         if parked:
             yield from mapped
             return
-        # What an earlier run sent of this very window is not mapped again, but it is there.
-        self._there, self._left = [answered[ROW]] if answered is not None else [], []
-        if self.brake is None or not self._known.height:
+        self._gone = gone = Gone(self._known, whole=whole, which=self.archive is not None)
+        if (
+            answered is not None
+        ):  # what an earlier run sent of this very window is not mapped again, but it is there
+            gone.there(answered[ROW])
+            self._open.see(answered[ROW])
+        if self.brake is None or not len(self._known):
             yield from mapped
             return
-        most = max(_FEW, int(self.brake * self._known.height))
-        held: list[Mapped] = []
+        most = max(_FEW, int(self.brake * len(self._known)))
         changed = 0
-        for each in mapped:
-            held.append(each)
-            changed += each.ready.filter(pl.col("told").is_not_null()).height
-            self._stop_above(most, changed, "change")
-        self._stop_at_an_empty_table(whole=whole)
-        self._stop_above(most, self._to_archive(whole=whole).len(), "archive")
-        yield from held
+        with Held() as held:
+            for each in mapped:
+                changed += each.ready["told"].count()
+                self._stop_above(most, changed, "change")
+                held.put(each)
+            self._stop_at_an_empty_table(gone)
+            self._stop_above(most, len(gone) if self.archive else 0, "archive")
+            yield from held
 
     def _stop_above(self, most: int, many: int, what: str) -> None:
         if many > most:
             raise Brake(
-                f"{self.sync}: this run would {what} more than {most:,} of {self._known.height:,} known records "
+                f"{self.sync}: this run would {what} more than {most:,} of {len(self._known):,} known records "
                 f"(brake: {self.brake:.0%}). Nothing was sent. If that is meant, run it once with "
                 f"allow_many_changes; if not, look at what happened to the table."
             )
 
-    def _stop_at_an_empty_table(self, *, whole: bool) -> None:
-        living = self._known.filter(pl.col("told") != _ARCHIVED).height
-        if not living or self._gone(whole=whole).len() < living or sum(map(len, self._there)):
+    def _stop_at_an_empty_table(self, gone: Gone) -> None:
+        living = int(self._known.living.sum())
+        if not living or gone.rows or len(gone) < living:
             return
         found = f"{self.sync}: no row is left in the table of the {living:,} that were sent"
         if self.archive is None:
@@ -165,37 +167,24 @@ class RecordsDestination(Destination):
 
     def gone(self, *, whole: bool) -> Iterator[Mapped]:
         """Archive records whose row is gone, where the sync says so."""
-        rows = self._to_archive(whole=whole)
-        if not rows.len():
+        if self.archive is None or not self._gone or not len(self._gone):
             return
-        start = json.dumps({self.mapping.key: "", self.archive: True}, separators=(",", ":"))
+        for part in self.ledger.record_parts(self.sync):
+            rows = self._gone.take(part["key"])
+            if len(rows):
+                yield replace(NOTHING, ready=self._archiving(rows, self.archive))
+
+    def _archiving(self, rows: pl.Series, field: str) -> pl.DataFrame:
+        start = json.dumps({self.mapping.key: "", field: True}, separators=(",", ":"))
         before, after = start.split('""', 1)
-        ready = pl.DataFrame({ROW: rows, "key": rows}).with_columns(
+        return pl.DataFrame({ROW: rows, "key": rows}).with_columns(
             body=pl.concat_str(
                 pl.lit(before),
                 pl.struct("key").struct.json_encode().str.extract(r'^\{"key":(.*)\}$'),
                 pl.lit(after),
             ),
-            hash=pl.lit(_ARCHIVED, pl.UInt64),
+            hash=pl.lit(ARCHIVED, pl.UInt64),
         )
-        nothing = pl.DataFrame(
-            schema={ROW: pl.String, "key": pl.String, "field": pl.String, "reason": pl.String}
-        )
-        yield Mapped(ready, nothing, pl.DataFrame(schema={ROW: pl.String, "target": pl.String}))
-
-    def _to_archive(self, *, whole: bool) -> pl.Series:
-        return self._archivable(self._gone(whole=whole))
-
-    def _gone(self, *, whole: bool) -> pl.Series:
-        """Known records that are not archived and have no row any more."""
-        living = self._known.filter(pl.col("told") != _ARCHIVED)["key"].rename(ROW)
-        return _others(living, _joined(self._there)) if whole else _among(living, _joined(self._left))
-
-    def _archivable(self, rows: pl.Series) -> pl.Series:
-        """Those of the rows whose record is to be archived and is not archived yet."""
-        if self.archive is None:
-            return rows.clear()
-        return _among(self._known.filter(pl.col("told") != _ARCHIVED)["key"].rename(ROW), rows)
 
     def parcels(self, ready: pl.DataFrame) -> Iterator[Parcel]:
         for part in ready.iter_slices(ITEMS_A_REQUEST):
@@ -212,6 +201,7 @@ class RecordsDestination(Destination):
         yield Parcel(body_of(items), part.height, part[ROW], items, places, None, part["hash"].to_numpy())
 
     def send(self, parcel: Parcel) -> Receipt:
+        self._sent = True
         items = parcel.frame if parcel.frame is not None else pl.DataFrame()
         outcome = deliver(self.planhat, self.mapping.model, items, parcel.body)
         refusals = [
@@ -233,37 +223,19 @@ class RecordsDestination(Destination):
         return Receipt(counts, refusals, outcome.said if not refusals else ())
 
     def committed(self, claim: Claim) -> None:
-        """Sum up what Planhat was told, and close what is open of rows of which nothing is left to say."""
-        quiet, waiting, misfits = _joined(self._quiet), _joined(self._waiting), _joined(self._misfits)
-        claim.resolve(_among(_rows(self.ledger.rejections(self.sync)), _others(quiet, misfits)))
-        answered = _others(_joined([*self._there, *self._left]), waiting)
-        claim.unpark(_among(_rows(self.ledger.parked(self.sync)), answered))
-        # Of a row that Planhat refused and that then stopped to fit, nothing is known when it fits again.
-        lost = _among(self._refused[ROW], misfits)
-        told = self.ledger.records(self.sync).filter(~pl.col("key").is_in(lost.implode()))
-        if lost.len() or not told.equals(self._known.rename({"told": "hash"})):
-            claim.remember(told)
+        """Close what is open of rows of which nothing is left to say, and forget what is not known any more."""
+        whole, lost = self._gone is not None and self._gone.whole, self._open.lost()
+        if closed := self._open.closed(whole=whole):
+            claim.resolve(closed)
+        if answered := self._open.answered(whole=whole):
+            claim.unpark(answered)
+        if self._sent or lost:
+            claim.sum_up(lost)
             del self._known
-        del self._refused
-        self._quiet, self._waiting, self._misfits = [], [], []
+        del self._open
+        self._sent = False
 
     def known(self, targets: Sequence[str]) -> set[str]:
         return (
             known_among(targets, self._companies, self.company_id) if self._companies is not None else set()
         )
-
-
-def _joined(parts: Sequence[pl.Series]) -> pl.Series:
-    return pl.concat(parts).rename(ROW) if parts else pl.Series(ROW, [], dtype=pl.String)
-
-
-def _rows(open_rows: Sequence[Parked | Rejection]) -> pl.Series:
-    return pl.Series(ROW, [each.row for each in open_rows], dtype=pl.String)
-
-
-def _among(rows: pl.Series, others: pl.Series) -> pl.Series:
-    return rows.to_frame(ROW).join(others.to_frame(ROW), on=ROW, how="semi", maintain_order="left")[ROW]
-
-
-def _others(rows: pl.Series, others: pl.Series) -> pl.Series:
-    return rows.to_frame(ROW).join(others.to_frame(ROW), on=ROW, how="anti", maintain_order="left")[ROW]

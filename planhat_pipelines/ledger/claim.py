@@ -145,10 +145,11 @@ class Claim:
         with self._fence.write() as write:
             batches.drop(write, batch)
 
-    def remember(self, known: pl.DataFrame) -> None:
-        """Sum up what Planhat was told of all records: `key` and `hash`, as `Ledger.records` gives them."""
+    def sum_up(self, forget: Keys = ()) -> None:
+        """Sum up what Planhat was told of all records, where many batches were settled since the last time; and forget
+        what it was told of some."""
         with self._fence.write() as write:
-            records.remember(write, known)
+            records.sum_up(write, forget)
 
     # -- both sides of a two-way sync
 

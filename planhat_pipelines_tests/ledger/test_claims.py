@@ -133,9 +133,7 @@ WRITES: dict[str, Callable[[Claim, str, Any], object]] = {
         first_day=None,
         last_day=None,
     ),
-    "remember": lambda claim, batch, window: claim.remember(
-        pl.DataFrame({"key": ["b"], "hash": [1]}, schema={"key": pl.String, "hash": pl.UInt64})
-    ),
+    "sum_up": lambda claim, batch, window: claim.sum_up(["b"]),
     "agree": lambda claim, batch, window: claim.agree(BASES),
     "remember_bases": lambda claim, batch, window: claim.remember_bases(BASES),
     "forget_bases": lambda claim, batch, window: claim.forget_bases(["b"]),
