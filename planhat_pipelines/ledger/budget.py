@@ -73,7 +73,7 @@ class Budget:
             yield
         finally:
             # A slot that can't be given back now runs out by itself.
-            with suppress(LedgerUnavailable), self._database.write() as connection:
+            with suppress(LedgerUnavailable), self._database.write(lasting=False) as connection:
                 connection.execute(_leave, {"slot": slot})
             self._freed.set()
 
@@ -86,7 +86,7 @@ class Budget:
     def _wait_for(self, slot: str) -> None:
         while True:
             self._freed.clear()
-            with self._database.write() as connection:
+            with self._database.write(lasting=False) as connection:
                 backlog, at = self._backlog(connection)
                 early = backlog - self._tolerance
                 ahead = self._line_up(connection, slot, at)

@@ -35,7 +35,8 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.place = self.url.render_as_string(hide_password=True)
         self.engine = self._sqlite() if self.is_sqlite else self._postgres()
-        self._writer = self.engine.execution_options(writes=True)
+        self._writer = self.engine.execution_options(writes="lasting")
+        self._scribbler = self.engine.execution_options(writes="passing")
         # SQLite lets one writer in and makes the others poll; threads of one process can queue instead.
         self._turn: AbstractContextManager[Any] = threading.Lock() if self.is_sqlite else nullcontext()
         try:
@@ -55,9 +56,11 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Generator[sa.Connection]:
-        """A transaction that is kept whole, or not at all when the block raises."""
-        with self._explained(), self._turn, self._writer.begin() as connection:
+    def write(self, *, lasting: bool = True) -> Generator[sa.Connection]:
+        """A transaction that is kept whole, or not at all when the block raises. Not `lasting`: a power cut may undo it
+        (but no killed process), which for a file spares waiting for the disk."""
+        writer = self._writer if lasting else self._scribbler
+        with self._explained(), self._turn, writer.begin() as connection:
             yield connection
 
     def _sqlite(self) -> sa.Engine:
@@ -166,11 +169,15 @@ def upsert(
 
 def _on_sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
-    connection.execute("PRAGMA synchronous = FULL").close()  # a receipt that was written survives a power cut
 
 
 def _on_sqlite_begin(connection: sa.Connection) -> None:
-    if connection.get_execution_options().get("writes"):
+    if writes := connection.get_execution_options().get("writes"):
+        # With FULL, a receipt that was written survives a power cut. A connection keeps the level it was given.
+        level = "FULL" if writes == "lasting" else "NORMAL"
+        if connection.info.get("synchronous") != level:
+            connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+            connection.info["synchronous"] = level
         # Taking the write lock at once: a read that turns into a write can't wait and fails instead.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 

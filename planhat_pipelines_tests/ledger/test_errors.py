@@ -115,10 +115,14 @@ def test_a_ledger_of_another_version_is_refused(url: str) -> None:
         Ledger.open(url)
 
 
-def test_an_sqlite_ledger_is_in_wal_mode_and_writes_through_to_the_disk(tmp_path: Path) -> None:
-    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger, ledger.database.read() as connection:
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+def test_an_sqlite_ledger_is_in_wal_mode_and_writes_through_to_the_disk_what_has_to_last(
+    tmp_path: Path,
+) -> None:
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        for lasting in (True, False, True):
+            with ledger.database.write(lasting=lasting) as connection:
+                assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+                assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == (2 if lasting else 1)
 
 
 def test_a_password_never_shows(postgres_server: str) -> None:
