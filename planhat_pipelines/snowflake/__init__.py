@@ -1,1 +1,1 @@
-"""Read Snowflake: sign-in, the shape of tables, and usage rows by incrementing key."""
+"""Snowflake: sign-in, tables and their changes, usage rows by incrementing key, and writing back."""

@@ -71,6 +71,7 @@ class SnowflakeAccount:
             **named,
             **self._credentials(),
             "application": "planhat_pipelines",
+            "autocommit": True,  # an account may have it off, and then nothing that is written stays
             "login_timeout": self.login_timeout,
             "network_timeout": self.network_timeout,
             "arrow_number_to_decimal": True,  # money would become floats otherwise
