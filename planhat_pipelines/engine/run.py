@@ -125,7 +125,8 @@ class Sync:
 
     def _answered(self, window: Window) -> pl.DataFrame:
         batches = self.ledger.batches(self.name, "settled", "held", window=window.id)
-        return pl.DataFrame({ROW: [row for batch in batches for row in batch.rows]}, schema={ROW: pl.String})
+        rows = [pl.Series(ROW, batch.rows, dtype=pl.String) for batch in batches]
+        return pl.concat([pl.Series(ROW, [], dtype=pl.String), *rows]).to_frame()
 
     def _try_parked(self, delivery: Delivery) -> None:
         parked = self.ledger.parked(self.name)

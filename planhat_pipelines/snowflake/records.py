@@ -32,6 +32,7 @@ _KEYS_A_QUERY = 1_000
 _UNREADABLE = {707, 91930, 91912}  # the window lies before tracking, creation or retention
 _LATE_SECONDS = 600  # how far behind the highest `updated_at` to look again
 _VALUE = "\0"
+_TIMES = "__times"
 _TIME = "YYYY-MM-DD HH24:MI:SS.FF3"
 
 Changes = Literal["change_tracking", "snapshot_diff", "updated_at"]
@@ -288,19 +289,27 @@ class RecordsIncrement:
                 return
 
     def _nameless(self, point: str, where: str) -> Iterator[pl.DataFrame]:
-        """Rows without a key, which nobody can find again; they are read to be refused."""
-        found = self.table.page(point, f"{self.table.key_sql} IS NULL AND {where}", ())
-        if found.height:
-            yield found
+        """Rows without a key, which nobody can find again. They are all refused for the same reason and cannot be paged
+        through, so they are counted, and come without their values."""
+        table = self.table
+        counted = table.frame(
+            f"SELECT {table.key_sql} AS {quoted(table.row)}, COUNT(*) OVER () AS {quoted(table.copies)}"
+            f"{table.selection} FROM {table.table.sql}{point} WHERE {table.key_sql} IS NULL AND {where} LIMIT 1",
+            (),
+        )
+        rows = int(counted[table.copies].sum())
+        for start in range(0, rows, PIECE_ROWS):
+            empty = counted.clear(min(PIECE_ROWS, rows - start))
+            yield empty.with_columns(pl.lit(1, pl.Int64).alias(table.copies))
 
     def _doubled(self, point: str) -> pl.DataFrame:
         key = quoted(self.table.row)
         found = frame_of(
             self.table.session,
-            f"SELECT {self.table.key_sql} AS {key}, COUNT(*) AS N FROM {self.table.table.sql}{point} "
+            f"SELECT {self.table.key_sql} AS {key}, COUNT(*) AS {quoted(_TIMES)} FROM {self.table.table.sql}{point} "
             f"GROUP BY 1 HAVING COUNT(*) > 1",
         )
-        return found.select(pl.col(self.table.row).cast(pl.String), pl.col("N").cast(pl.Int64))
+        return found.select(pl.col(self.table.row).cast(pl.String), pl.col(_TIMES).cast(pl.Int64))
 
     def _with_copies(self, page: pl.DataFrame, doubled: pl.DataFrame) -> pl.DataFrame:
         """One row a key, with the number of rows that share it."""
@@ -310,7 +319,7 @@ class RecordsIncrement:
         once = page.unique(row, keep="first", maintain_order=True).join(
             doubled, on=row, how="left", maintain_order="left"
         )
-        return once.with_columns(pl.coalesce("N", copies).alias(copies)).drop("N")
+        return once.with_columns(pl.coalesce(_TIMES, copies).alias(copies)).drop(_TIMES)
 
 
 def _at(moment: str) -> str:

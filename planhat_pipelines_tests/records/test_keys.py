@@ -6,7 +6,7 @@ import pytest
 
 from planhat_pipelines.engine import records
 from planhat_pipelines.snowflake import records as source
-from planhat_pipelines_tests.records.crm import Crm, of
+from planhat_pipelines_tests.records.crm import USUAL, Crm, of
 
 
 @pytest.fixture(params=["first", "change_tracking", "snapshot_diff"])
@@ -38,8 +38,7 @@ def test_rows_without_a_key_or_with_one_that_repeats_are_refused_by_key_and_the_
     crm.sql("UPDATE {table} SET NAME = 'Eve' WHERE ID = 'e'")
     assert of(crm.run(crm.spec(changes=changes), full=True)) == {"created": 2, "unchanged": 2}
     assert crm.names() == {"a": "Ana", "d": "One", "e": "Eve", "z": "Zoe"}
-    open_rows = {each.row for each in crm.ledger.rejections("accounts")}
-    assert open_rows <= {"(no key)"}, "of rows that nobody can name, nobody can say that they are gone"
+    assert crm.ledger.rejections("accounts") == []
 
 
 def test_a_row_that_fits_again_as_it_was_sent_is_no_rejection_any_more(crm: Crm) -> None:
@@ -117,6 +116,47 @@ def test_pieces_and_requests_of_any_size_bring_the_same(
     crm.sql("UPDATE {table} SET NAME = 'new' WHERE ID IN ('k03', 'k09')")
     assert {"updated": 2}.items() <= of(crm.run(spec)).items()
     assert crm.names() == {f"k{n:02}": "new" if n in (3, 9) else f"N{n}" for n in range(10) if n != 2}
+
+
+def test_rows_without_a_key_are_read_in_pieces_too_and_without_their_values(
+    crm: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "PIECE_ROWS", 3)
+    columns = "ID VARCHAR, NAME VARCHAR, CITY VARCHAR, N NUMBER(10,2)"
+    crm.table_of(columns, *((None, f"N{n}", "Oslo", n) for n in range(7)), ("a", "Ana", None, 1))
+    with crm.place.client() as planhat:
+        increment = crm.sync(crm.spec(), planhat).source.next(None)
+        assert increment is not None
+        pieces = [piece for piece in increment.pieces() if not piece["__row"].count()]
+    assert [(piece.height, piece["NAME"].count()) for piece in pieces] == [(3, 0), (3, 0), (1, 0)]
+    crm.custom("Twice", "number")
+    crm.sql("INSERT INTO {table} SELECT 'd', 'Di', NULL, 1 UNION ALL SELECT 'd', 'Du', NULL, 1")
+    spec = crm.spec(fields=[*USUAL, {"expression": "N * 2", "field": "custom.Twice"}])
+    assert of(crm.run(spec)) == {"created": 1, "refused": 8}
+    crm.sql("INSERT INTO {table} SELECT NULL, 'N', 'Oslo', 1")
+    assert of(crm.run(spec)) == {"refused": 1}
+    crm.sql("DELETE FROM {table} WHERE ID IS NULL OR ID = 'd'")
+    crm.run(spec)
+    assert [each.row for each in crm.ledger.rejections("accounts")] == ["(no key)"], "a window cannot tell"
+    crm.run(spec, full=True)
+    assert crm.ledger.rejections("accounts") == []
+
+
+def test_a_refused_or_waiting_row_that_the_whole_table_does_not_have_is_open_no_longer(crm: Crm) -> None:
+    crm.place.companies("c")
+    crm.table_of("ID VARCHAR, ACC VARCHAR, EMAIL VARCHAR", ("u1", None, "a@x.io"), ("u2", "later", "b@x.io"))
+    spec = crm.spec(
+        model="enduser",
+        company={"column": "ACC"},
+        changes="snapshot_diff",
+        fields=[{"column": "EMAIL", "field": "email"}],
+    )
+    assert of(crm.run(spec)) == {"refused": 1, "parked": 1}
+    assert of(crm.run(spec, full=True)) == {"refused": 1, "parked": 1}
+    assert (len(crm.ledger.rejections()), len(crm.ledger.parked())) == (1, 1)
+    crm.sql("UPDATE {table} SET ID = ID || '0', ACC = 'c'")
+    assert of(crm.run(spec)) == {"created": 2}
+    assert (crm.ledger.rejections(), crm.ledger.parked()) == ([], [])
 
 
 def test_a_body_of_many_bytes_is_cut_though_it_has_few_items(
