@@ -55,7 +55,8 @@ class Delivery:
 
     def send(self, parcel: Parcel, *, window: int | None, unpark: bool = False) -> None:
         """One parcel through the ledger."""
-        self.dispatch(self.claim.intend(**self.intent(parcel, window)), parcel, unpark=unpark)
+        batch = self.claim.intend(lasting=self._lasting, **self.intent(parcel, window))
+        self.dispatch(batch, parcel, unpark=unpark)
 
     def dispatch(self, batch: Batch, parcel: Parcel, *, unpark: bool = False, rest: bool = False) -> None:
         """Send what the ledger has written down as intended, and settle it. `rest`: of a batch that counts as
@@ -102,11 +103,18 @@ class Delivery:
             {str(verdict): count for verdict, count in receipt.counts.items()},
             rejections=rejections(receipt.refusals),
             unpark=unpark,
+            lasting=self._lasting,
         )
         self.report.count(receipt.counts)
         self.report.refuse(receipt.refusals)
         for words in receipt.said:
             self.log(f"{self.report.sync}: Planhat took the batch and said: {words}")
+
+    @property
+    def _lasting(self) -> bool:
+        """Whether a batch has to survive a power cut. Records do no harm when they are sent twice, and the end of their
+        window makes all of it last."""
+        return self.destination.purpose != "records"
 
     def _progress(self) -> None:
         if time.monotonic() - self._said >= _QUIET:

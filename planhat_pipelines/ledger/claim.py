@@ -98,11 +98,11 @@ class Claim:
 
     # -- batches
 
-    def intend(self, **intent: Unpack[Intent]) -> Batch:
+    def intend(self, *, lasting: bool = True, **intent: Unpack[Intent]) -> Batch:
         """Write a batch down before it is sent. Its id follows from sync, window, body and how many equal
         bodies the window already has; `first_day` and `last_day` (days since 1970) are needed with
-        `dimensions`."""
-        with self._fence.write() as write:
+        `dimensions`. Not `lasting`: a power cut may undo it, for batches that do no harm when they are sent twice."""
+        with self._fence.write(lasting=lasting) as write:
             return batches.intend(write, **intent)
 
     def settle(
@@ -114,11 +114,12 @@ class Claim:
         unpark: Keys = (),
         points: Points | None = None,
         bases: pl.DataFrame | None = None,
+        lasting: bool = True,
     ) -> None:
         """Write down a batch's receipt with all that follows from it: the rows Planhat refused, the parked
         rows it answers, and `points` or `bases` when others than the intended ones turned out to be there. It
-        also closes what earlier claims rejected of the batch's rows."""
-        with self._fence.write() as write:
+        also closes what earlier claims rejected of the batch's rows. `lasting`: as for `intend`."""
+        with self._fence.write(lasting=lasting) as write:
             rows.reject(write, rejections)
             rows.unpark(write, unpark)
             batches.settle(write, batch, counts, points, bases)

@@ -59,9 +59,10 @@ class Fence:
             connection.execute(claims.update().where(this).values(**mine, since=at, expires=at + lease))
 
     @contextmanager
-    def write(self) -> Generator[Fenced]:
-        """A transaction that is kept whole or not at all; raises `ClaimLost` once another owner took over."""
-        with self._database.write() as connection:
+    def write(self, *, lasting: bool = True) -> Generator[Fenced]:
+        """A transaction that is kept whole or not at all; raises `ClaimLost` once another owner took over. `lasting`:
+        see `Database.write`."""
+        with self._database.write(lasting=lasting) as connection:
             owner = {"sync": self.sync, "owner": self._owner, "epoch": self.epoch}
             if connection.execute(_mine, owner).first() is None:
                 raise ClaimLost(self.sync)
