@@ -8,12 +8,13 @@ import dagster as dg
 from pydantic import BaseModel
 
 from planhat_pipelines.orchestration.records import records_definitions
+from planhat_pipelines.orchestration.twoway import two_way_definitions
 from planhat_pipelines.spec.records import RecordsSpec
 
 
 @dataclass
 class SnowflakeRecords(dg.Component):
-    """Rows of a Snowflake CRM table or view to records of a Planhat model, only what changed."""
+    """Rows of a Snowflake CRM table or view to records of a Planhat model, and back; only what changed."""
 
     spec: RecordsSpec
 
@@ -29,4 +30,5 @@ class SnowflakeRecords(dg.Component):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The engine's sync as assets, checks and a schedule."""
-        return records_definitions(self.spec)
+        one_way = self.spec.direction == "to_planhat"
+        return records_definitions(self.spec) if one_way else two_way_definitions(self.spec)

@@ -4,40 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from planhat_pipelines.planhat.catalogue import with_article
 from planhat_pipelines.spec.base import Column, Constant
 from planhat_pipelines.spec.files import AggregatedMetrics, AggregatedValue, FileRecords, FilesSpec
-from planhat_pipelines.spec.records import RecordsSpec
+from planhat_pipelines.spec.records import RecordsSpec, TableField
 from planhat_pipelines.spec.usage import Activities, Metrics, UsageSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One Planhat field, the source columns it comes from (none for a constant), and how."""
+    """One Planhat field, the source columns it comes from (none for a constant), how, and which way values go."""
 
     field: str
     columns: Sequence[str]
     how: str
+    way: Literal["to_planhat", "to_snowflake", "both"] = "to_planhat"
 
 
 def records_lines(spec: RecordsSpec | FileRecords) -> list[Line]:
-    """Which Planhat field comes from which column, in the order people read it."""
-    lines = [Line(spec.key.field, [spec.key.column], "key")]
+    """Which Planhat field comes from which column, or goes there, in the order people read it."""
+    way = spec.direction if isinstance(spec, RecordsSpec) else "to_planhat"
+    lines = [Line(spec.key.field, [spec.key.column], "key", way)]
     if spec.company:
         where = f", at {spec.company.path}" if spec.company.path else ""
-        field = spec.planhat_model.company_field or "company"
-        lines.append(Line(field, [spec.company.column], f"{spec.company.id} id of a company{where}"))
+        field, how = (
+            spec.planhat_model.company_field or "company",
+            f"{spec.company.id} id of a company{where}",
+        )
+        lines.append(Line(field, [spec.company.column], how, "to_planhat" if way == "both" else way))
     for each in spec.fields:
         field = spec.planhat_model.fields.get(each.field)
         kind = each.type or (field.kind if field else "as the custom field")
         if each.column:
-            lines.append(Line(each.field, [each.column], f"{kind}, at {each.path}" if each.path else kind))
+            flow = spec.flow(each) if isinstance(spec, RecordsSpec) and isinstance(each, TableField) else way
+            lines.append(
+                Line(each.field, [each.column], f"{kind}, at {each.path}" if each.path else kind, flow)
+            )
         elif each.expression:
             lines.append(Line(each.field, inputs(each.expression), f"{kind}: {each.expression}"))
         else:
             lines.append(Line(each.field, [], f"always {each.value!r}"))
     return lines
+
+
+def lines_back(lines: Sequence[Line]) -> list[Line]:
+    """The same seen from Snowflake: which column comes from which Planhat field."""
+    return [
+        Line(column, [line.field], line.how)
+        for line in lines
+        if line.way != "to_planhat"
+        for column in line.columns
+    ]
 
 
 def inputs(expression: str) -> list[str]:

@@ -12,8 +12,9 @@ def misfits() -> tuple[type[Exception], ...]:
     """Errors that say that table, key and mapping do not fit each other or the tenant."""
     from planhat_pipelines.mapping.columns import MappingError
     from planhat_pipelines.snowflake.errors import KeyColumnError, NotFound
+    from planhat_pipelines.snowflake.writable import NotWritable
 
-    return MappingError, NotFound, KeyColumnError
+    return MappingError, NotFound, NotWritable, KeyColumnError
 
 
 def permanent() -> tuple[type[Exception], ...]:

@@ -20,3 +20,13 @@ def drops(bucket: str, prefix: str) -> dg.AssetKey:
 def planhat(kind: str, sync: str) -> dg.AssetKey:
     """The downstream asset of a sync; `kind` is metrics, activities or a model's name."""
     return dg.AssetKey(["planhat", kind, sync])
+
+
+def planhat_model(name: str) -> dg.AssetKey:
+    """The upstream asset of all records of a model, whoever made them."""
+    return dg.AssetKey(["planhat", name])
+
+
+def from_planhat(table: Table) -> dg.AssetKey:
+    """What a sync brings back to a table."""
+    return dg.AssetKey([*snowflake_table(table).path, "from_planhat"])

@@ -11,6 +11,7 @@ import dagster as dg
 from planhat_pipelines.orchestration.schedules import SYNC_TAG
 
 _ORDER = {"company": 0, "metrics": 2, "activities": 2}  # all other models may refer to companies
+_MIRROR = 3  # takes what all others have brought
 _CONFIG: dict[str, Any] = {
     "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     "execution": {"config": {"retries": {"disabled": {}}}},  # who looks on is told at once
@@ -23,7 +24,7 @@ class SyncJob:
     """One sync that can be run now."""
 
     sync: str
-    kind: str  # a model, metrics or activities
+    kind: str | None  # a model, metrics or activities; None for a mirror, which makes nothing in Planhat
     _job: dg.JobDefinition = field(repr=False)
 
     def run(self) -> str | None:
@@ -45,15 +46,16 @@ class SyncJob:
 
 
 def sync_jobs(definitions: dg.Definitions) -> list[SyncJob]:
-    """The jobs of all syncs, companies before what refers to them."""
+    """The jobs of all syncs, companies before what refers to them, and mirrors at last."""
     made = {spec.key.path[2]: spec.key.path[1] for spec in _planhat_assets(definitions)}
     jobs = [
-        SyncJob(sync, made.get(sync, ""), job)
+        SyncJob(sync, made.get(sync), job)
         for job in definitions.resolve_all_job_defs()
         if (sync := job.tags.get(SYNC_TAG))
     ]
-    return sorted(jobs, key=lambda job: (_ORDER.get(job.kind, 1), job.sync))
+    return sorted(jobs, key=lambda job: (_ORDER.get(job.kind, 1) if job.kind else _MIRROR, job.sync))
 
 
 def _planhat_assets(definitions: dg.Definitions) -> Iterator[Any]:
-    return (spec for spec in definitions.resolve_all_asset_specs() if spec.key.path[0] == "planhat")
+    specs = definitions.resolve_all_asset_specs()
+    return (spec for spec in specs if spec.key.path[0] == "planhat" and len(spec.key.path) > 2)

@@ -1,4 +1,4 @@
-"""A records spec as Dagster definitions."""
+"""A records spec that goes to Planhat only, as Dagster definitions."""
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 class RecordsRun(dg.Config):
     """What one run may do differently from the schedule's."""
 
-    full: bool = Field(default=False, description="Read the whole table and compare it with what was sent.")
+    full: bool = Field(
+        default=False,
+        description="Read everything, not only what changed, and compare it with what is known to be there.",
+    )
     allow_many_changes: bool = Field(
         default=False, description="Let more changes through than the brake allows."
     )

@@ -12,12 +12,21 @@ from planhat_pipelines.engine.lines import Line
 if TYPE_CHECKING:
     from planhat_pipelines.engine.protocols import Source
     from planhat_pipelines.engine.report import Report
+    from planhat_pipelines.ledger import NewConflict
+
+_WAYS = {"to_planhat": "to Planhat", "to_snowflake": "to Snowflake", "both": "both ways"}
+_CONFLICTS = 50  # in the metadata; the command shows all
 
 
-def mapping_table(lines: Iterable[Line], table: str) -> dg.MarkdownMetadataValue:
-    """Source column to Planhat field, readable before the first run."""
-    rows = [f"| `{line.field}` | {_from(line, table)} | {line.how} |" for line in lines]
-    return dg.MetadataValue.md("\n".join(["| Planhat field | from | as |", "| --- | --- | --- |", *rows]))
+def mapping_table(lines: Sequence[Line], table: str) -> dg.MarkdownMetadataValue:
+    """Source column to Planhat field, readable before the first run; with its direction where one goes another way."""
+    head = ["Planhat field", "from", "as"]
+    cells = [[f"`{line.field}`", _from(line, table), line.how] for line in lines]
+    if any(line.way != "to_planhat" for line in lines):
+        head = ["Planhat field", "Snowflake column", "as", "goes"]
+        cells = [[*row, _WAYS[line.way]] for row, line in zip(cells, lines, strict=True)]
+    rows = [head, ["---"] * len(head), *cells]
+    return dg.MetadataValue.md("\n".join(f"| {' | '.join(row)} |" for row in rows))
 
 
 def column_schema(lines: Iterable[Line], table: str) -> dg.TableSchema:
@@ -73,7 +82,7 @@ def run_metadata(report: Report) -> dict[str, Any]:
             [
                 {
                     "row": each.row,
-                    "key": each.key or "",
+                    "key": each.shown or "",
                     "stage": each.stage,
                     "field": each.field,
                     "reason": each.reason,
@@ -82,6 +91,25 @@ def run_metadata(report: Report) -> dict[str, Any]:
             ]
         )
     return metadata
+
+
+def conflicts_metadata(conflicts: Sequence[NewConflict], values: bool) -> dict[str, Any]:
+    """Fields that both sides had changed, with their values masked unless `values` says to show them."""
+    from planhat_pipelines.engine.twoway.report import masked
+
+    rows = [
+        {
+            "key": each.row,
+            "field": each.field,
+            "stays": each.winner,
+            "snowflake": (each.snowflake or "") if values else masked(each.snowflake),
+            "planhat": (each.planhat or "") if values else masked(each.planhat),
+            "why": each.why,
+        }
+        for each in conflicts[:_CONFLICTS]
+    ]
+    table = {"conflicts_sample": _table(rows)} if rows else {}
+    return {"conflicts": len(conflicts), **table}
 
 
 def source_metadata(source: Source, report: Report) -> dict[str, Any]:
@@ -126,7 +154,8 @@ def _from(line: Line, table: str) -> str:
 
 def cursor(place: dict[str, Any] | None) -> str:
     """How far a source has been read, in one word."""
-    return str(place.get("key") or place.get("at")) if place else "start"
+    found = (place or {}).get("key") or (place or {}).get("at") or (place or {}).get("stamp")
+    return str(found or "start")
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> dg.TableMetadataValue:

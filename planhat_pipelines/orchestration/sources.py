@@ -13,9 +13,23 @@ _SYSTEMS = {"snowflake": "Snowflake", "s3": "S3"}
 
 
 def external_sources(synced: dg.Definitions) -> list[dg.AssetSpec]:
-    """A spec for every table and folder of drops that syncs read, where Dagster would make a bare stub."""
-    deps = {dep.asset_key for spec in synced.resolve_all_asset_specs() for dep in spec.deps}
-    return [_source(key) for key in sorted(deps) if key.path[0] in _SYSTEMS]
+    """A spec for every table, folder of drops and model that syncs read, where Dagster would make a bare stub."""
+    specs = list(synced.resolve_all_asset_specs())
+    read = sorted({dep.asset_key for spec in specs for dep in spec.deps})
+    models = [_model(key, specs) for key in read if key.path[0] == "planhat" and len(key.path) == 2]
+    return [*(_source(key) for key in read if key.path[0] in _SYSTEMS), *models]
+
+
+def _model(key: dg.AssetKey, synced: Iterable[dg.AssetSpec]) -> dg.AssetSpec:
+    """All records of a model, whoever makes them; some are made by syncs."""
+    name = key.path[1]
+    return dg.AssetSpec(
+        key,
+        deps=[spec.key for spec in synced if spec.key.path[:-1] == key.path],
+        description=f"Every {MODELS[name].title} in Planhat. The syncs that read them record here how far they came.",
+        group_name="planhat",
+        kinds={"planhat"},
+    )
 
 
 def _source(key: dg.AssetKey) -> dg.AssetSpec:

@@ -40,6 +40,11 @@ class RecordsSpec(Spec):
         description="Whose value stays when both sides changed a field since they last agreed. The other one is kept "
         "and shown by `planhat-pipelines conflicts`. `newest` needs `updated_at`.",
     )
+    show_values: bool = Field(
+        default=False,
+        description="Show the values of conflicts in Dagster, whose database keeps them. Without it they are shown by "
+        "`planhat-pipelines conflicts --show-values` alone.",
+    )
     insert_new: bool | None = Field(
         default=None,
         description="Whether records that only Planhat has become new rows. Left out: in a mirror yes, else no.",
@@ -170,6 +175,8 @@ class RecordsSpec(Spec):
             )
         if self.on_conflict != "snowflake" and self.direction != "both":
             raise SpecError("on_conflict is for direction: both", "remove it")
+        if self.show_values and self.direction != "both":
+            raise SpecError("show_values is for conflicts, which need direction: both", "remove it")
         if self.on_delete == "archive" and self.direction != "to_planhat":
             raise SpecError(
                 "on_delete: archive is for direction: to_planhat",

@@ -1,4 +1,4 @@
-"""A code location with one usage sync over the place of the test, and a Dagster instance of its own."""
+"""A code location with syncs over the place of the test, and a Dagster instance of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import pytest
 
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, SnowflakeSignIn
 from planhat_pipelines.orchestration.sources import external_sources
+from planhat_pipelines.orchestration.twoway import two_way_definitions
 from planhat_pipelines.orchestration.usage import usage_definitions
+from planhat_pipelines.spec.records import RecordsSpec
 from planhat_pipelines.spec.usage import UsageSpec
 from planhat_pipelines_tests.e2e.place import Place
 
@@ -30,25 +32,30 @@ class Location:
 
     def __init__(self, place: Place, instance: dg.DagsterInstance) -> None:
         self.place, self.instance = place, instance
-        self.specs: dict[str, UsageSpec] = {}
+        self.syncs: dict[str, dg.Definitions] = {}
 
     def add(self, facts: dict[str, Any]) -> None:
-        """A sync as a user writes it."""
-        self.specs[facts["name"]] = UsageSpec.model_validate(facts)
+        """A sync as a user writes it; one of records goes both ways, or is a mirror."""
+        self.syncs[facts["name"]] = (
+            two_way_definitions(RecordsSpec.model_validate(facts))
+            if "direction" in facts
+            else usage_definitions(UsageSpec.model_validate(facts))
+        )
 
     @property
     def definitions(self) -> dg.Definitions:
         """The same as in definitions.py, without the folder."""
         synced = dg.Definitions.merge(
-            *map(usage_definitions, self.specs.values()),
+            *self.syncs.values(),
             dg.Definitions(resources=resources(), executor=dg.in_process_executor),
         )
         return dg.Definitions.merge(synced, dg.Definitions(assets=external_sources(synced)))
 
-    def run(self, sync: str = "seats") -> dg.ExecuteInProcessResult:
+    def run(self, sync: str = "seats", **config: bool) -> dg.ExecuteInProcessResult:
         """One run of the sync's job."""
         job = self.definitions.resolve_job_def(f"{sync}_job")
-        return job.execute_in_process(instance=self.instance, run_config=QUIET, raise_on_error=False)
+        op = {"ops": {f"{sync}_sync": {"config": config}}} if config else {}
+        return job.execute_in_process(instance=self.instance, run_config=QUIET | op, raise_on_error=False)
 
     def tick(self, sync: str = "seats") -> tuple[bool, str]:
         """Whether the schedule starts a run now, and why."""
@@ -66,22 +73,30 @@ class Location:
         assert event.asset_materialization
         return {name: entry.value for name, entry in event.asset_materialization.metadata.items()}
 
-    def checks(self, result: dg.ExecuteInProcessResult) -> dict[str, bool]:
-        """Name and outcome of every check."""
-        return {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+    def checks(self, result: dg.ExecuteInProcessResult, asset: dg.AssetKey | None = None) -> dict[str, bool]:
+        """Name and outcome of every check, of one asset or of all."""
+        found = result.get_asset_check_evaluations()
+        return {each.check_name: each.passed for each in found if asset in (None, each.asset_key)}
 
 
 @pytest.fixture
-def location(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Location]:
+def bare(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Location]:
+    """A location without a sync."""
     home = tmp_path / "dagster"
     home.mkdir()
     for name, value in place.environment.items():
         monkeypatch.setenv(name, value)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with dg.DagsterInstance.local_temp(str(home)) as instance:
-        location = Location(place, instance)
-        location.add(place.facts())
-        place.companies("c-1")
-        place.seats([(1, "c-1", "2026-01-01", 5), (2, "c-1", "2026-01-02", 6), (3, "later", "2026-01-02", 7)])
-        yield location
+        yield Location(place, instance)
     gc.collect()  # what a run leaves unclosed is told here, and not in a later test
+
+
+@pytest.fixture
+def location(bare: Location) -> Location:
+    """A location with one usage sync."""
+    place = bare.place
+    bare.add(place.facts())
+    place.companies("c-1")
+    place.seats([(1, "c-1", "2026-01-01", 5), (2, "c-1", "2026-01-02", 6), (3, "later", "2026-01-02", 7)])
+    return bare
