@@ -16,6 +16,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "plan": ("planhat_pipelines.commands.plan", "show what the next run of a sync would send"),
     "rejections": ("planhat_pipelines.commands.rejections", "show the rows that were refused, or that wait"),
+    "lineage": (
+        "planhat_pipelines.commands.lineage",
+        "write a page of which column becomes which Planhat field",
+    ),
     "drops": ("planhat_pipelines.commands.drops", "show the files that came, and where each lies now"),
     "demo": ("planhat_pipelines.commands.demo", "run all syncs twice in a sandbox and say what came of it"),
     "dev": ("planhat_pipelines.commands.dev", "open Dagster's pages over the sandbox"),
