@@ -16,9 +16,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "plan": ("planhat_pipelines.commands.plan", "show what the next run of a sync would send"),
     "rejections": ("planhat_pipelines.commands.rejections", "show the rows that were refused, or that wait"),
+    "why": ("planhat_pipelines.commands.why", "say what writes a field of a record, and when it last did"),
     "lineage": (
         "planhat_pipelines.commands.lineage",
         "write a page of which column becomes which Planhat field",
+    ),
+    "conflicts": (
+        "planhat_pipelines.commands.conflicts",
+        "show the fields that were changed on both sides, and what lost",
     ),
     "drops": ("planhat_pipelines.commands.drops", "show the files that came, and where each lies now"),
     "demo": ("planhat_pipelines.commands.demo", "run all syncs twice in a sandbox and say what came of it"),

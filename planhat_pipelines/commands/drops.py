@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from planhat_pipelines.commands.table import columns
+from planhat_pipelines.commands.table import columns, positive
 
 _HEAD = ("when", "sync", "file", "state", "lies at", "rows", "run", "reason")
 _ENDS = (
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "example: planhat-pipelines drops --sync device_logs --csv > drops.csv"
     parser.add_argument("--sync", metavar="NAME", help="of this sync only")
     parser.add_argument(
-        "--limit", metavar="N", type=_positive, default=50, help="files to list (default: %(default)s)"
+        "--limit", metavar="N", type=positive, default=50, help="files to list (default: %(default)s)"
     )
     parser.add_argument(
         "--csv",
@@ -106,10 +106,3 @@ def _place(drop: Mapping[str, Any]) -> str:
 def _reason(drop: Mapping[str, Any]) -> str:
     report: Mapping[str, Any] = drop["report"] or {}
     return str(report.get("reason", ""))
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("has to be 1 or more")
-    return number

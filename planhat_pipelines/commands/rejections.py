@@ -12,7 +12,7 @@ from dataclasses import astuple, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from planhat_pipelines.commands.table import columns
+from planhat_pipelines.commands.table import columns, positive, rest
 
 if TYPE_CHECKING:
     from planhat_pipelines.ledger import Parked, Rejection
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sync", metavar="NAME", help="of this sync only")
     parser.add_argument("--parked", action="store_true", help="rows that wait, by what they wait for")
     parser.add_argument(
-        "--limit", metavar="N", type=_positive, default=50, help="rows to list (default: %(default)s)"
+        "--limit", metavar="N", type=positive, default=50, help="rows to list (default: %(default)s)"
     )
     parser.add_argument(
         "--csv", action="store_true", help="all of them as CSV, without the counts; --limit does not count"
@@ -78,7 +78,7 @@ def _rejected(found: Sequence[Rejection], limit: int) -> Iterator[str]:
         for each in found[:limit]
     ]
     yield from columns(["sync", "row", "key", "stage", "field", "reason", "since", "times"], rows)
-    yield from _rest(len(found), limit)
+    yield from rest(len(found), limit, ", or --csv for all")
 
 
 def _parked(found: Sequence[Parked], limit: int) -> Iterator[str]:
@@ -99,12 +99,7 @@ def _parked(found: Sequence[Parked], limit: int) -> Iterator[str]:
     yield f"{len(found):,} rows wait for {len(waiting):,} records that Planhat does not hold; they go when it does."
     yield ""
     yield from columns(["rows", "wait for", "sync", "since", "tries"], rows)
-    yield from _rest(len(ranked), limit)
-
-
-def _rest(total: int, limit: int) -> Iterator[str]:
-    if total > limit:
-        yield f"... and {total - limit:,} more: --limit {total}, or --csv for all"
+    yield from rest(len(ranked), limit, ", or --csv for all")
 
 
 def _write_csv(found: Sequence[Rejection] | Sequence[Parked]) -> None:
@@ -116,10 +111,3 @@ def _write_csv(found: Sequence[Rejection] | Sequence[Parked]) -> None:
 
 def _day(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M}"
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("has to be 1 or more")
-    return number

@@ -1,7 +1,8 @@
-"""Rows of text as columns that fit the terminal."""
+"""Rows of text as columns that fit the terminal, and how many of them."""
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,20 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[object]], width: int | 
             for text, size, number in zip(fitted, widths, right, strict=True)
         )
         yield _GAP.join(aligned).rstrip()
+
+
+def rest(total: int, limit: int, otherwise: str = "") -> Iterator[str]:
+    """How many rows were left out, if any, and how to see them."""
+    if total > limit:
+        yield f"... and {total - limit:,} more: --limit {total}{otherwise}"
+
+
+def positive(text: str) -> int:
+    """The number of an argument such as --limit."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("has to be 1 or more")
+    return number
 
 
 def _shrink(widths: list[int], room: int) -> None:
