@@ -12,7 +12,7 @@ from planhat_pipelines.engine.records import RecordsDestination
 from planhat_pipelines.engine.run import Sync
 from planhat_pipelines.ledger import Ledger
 from planhat_pipelines.mapping.columns import ROW, Cell
-from planhat_pipelines.mapping.records import COPIES, FieldMapping, RecordsMapping
+from planhat_pipelines.mapping.records import COPIES, KEY, FieldMapping, RecordsMapping
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.planhat.lookups import custom_fields
 from planhat_pipelines.snowflake.records import RecordsTable
@@ -50,6 +50,8 @@ def records_source(
         full,
         [*meaning, _digest(mapping.fields)] if mapping else meaning,
         log=log,
+        # Both ways, rows are matched by their addresses.
+        key_as=KEY if spec.key.field == "email" and spec.direction == "to_planhat" else None,
     )
 
 

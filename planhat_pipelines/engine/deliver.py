@@ -33,7 +33,7 @@ class Delivery:
     def deliver(self, mapped: Mapped, *, window: int | None, unpark: bool = False) -> None:
         """Record what cannot go, send the rest. With `unpark`, rows that get an answer stop being parked."""
         refusals = [
-            Refusal(row, "map", field, reason, key)
+            Refusal(row, "map", field, reason, key, self.destination.by_address)
             for row, key, field, reason in mapped.refused.select(ROW, "key", "field", "reason").iter_rows()
         ]
         self.claim.reject(rejections(refusals))
@@ -130,4 +130,4 @@ def _said(parcel: Parcel) -> bytes:
 
 def rejections(refusals: Sequence[Refusal]) -> list[NewRejection]:
     """Refusals as the ledger keeps them."""
-    return [NewRejection(each.row, each.stage, each.reason, each.field, each.key) for each in refusals]
+    return [NewRejection(each.row, each.stage, each.reason, each.field, each.kept) for each in refusals]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +14,7 @@ from planhat_pipelines.engine.contract import Missing, missing
 from planhat_pipelines.engine.crm import records_sync
 from planhat_pipelines.engine.protocols import Brake
 from planhat_pipelines.ledger import Ledger
+from planhat_pipelines.mapping.addresses import masked
 from planhat_pipelines.mapping.columns import ROW, MappingError
 from planhat_pipelines.mapping.targets import Mapped
 from planhat_pipelines.planhat.client import Planhat
@@ -61,7 +62,7 @@ def planned(
         destination = sync.destination
         pieces = (destination.map(piece) for piece in increment.pieces())
         for mapped in destination.gate(pieces, whole=increment.whole):
-            _add(plan, mapped)
+            _add(plan, mapped, masked if destination.by_address else str)
         for mapped in destination.gone(whole=increment.whole):
             plan.add("archived", ((row, "") for row in mapped.ready[ROW]), mapped.ready.height)
     except (Brake, MappingError) as error:
@@ -69,13 +70,18 @@ def planned(
     return plan
 
 
-def _add(plan: Plan, mapped: Mapped) -> None:
+def _add(plan: Plan, mapped: Mapped, shown: Callable[[str], str]) -> None:
     new = pl.col("told").is_null()
     ends: tuple[tuple[End, pl.Expr], ...] = (("created", new), ("changed", ~new))
     for end, which in ends:
         rows = mapped.ready.filter(which)
-        plan.add(end, ((key, _fields(body)) for key, body in rows.select("key", "body").rows()), rows.height)
-    refused = mapped.refused.select(pl.col("key").fill_null(pl.col(ROW)), "field", "reason").rows()
+        plan.add(
+            end, ((shown(key), _fields(body)) for key, body in rows.select("key", "body").rows()), rows.height
+        )
+    refused = [
+        (row if key is None else shown(key), field, reason)
+        for row, key, field, reason in mapped.refused.select(ROW, "key", "field", "reason").iter_rows()
+    ]
     plan.reasons.update((field, reason) for _, field, reason in refused)
     plan.add("refused", ((key, f"{field} {reason}".strip()) for key, field, reason in refused), len(refused))
     waiting = mapped.parked.select(ROW, "target").rows()

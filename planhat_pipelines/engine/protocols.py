@@ -6,13 +6,15 @@ a lost answer, finds out what arrived. Everything that must survive a crash goes
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import polars as pl
 
+from planhat_pipelines.mapping.addresses import hidden, masked
 from planhat_pipelines.mapping.targets import Mapped
 
 if TYPE_CHECKING:
@@ -125,13 +127,24 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One row that did not go, and why."""
+    """One row that did not go, and why. `key`: the id it names, which may be an e-mail address (`is_address`)."""
 
     row: str
     stage: Literal["read", "map", "match", "planhat", "write"]
     field: str
     reason: str
-    key: str | None = None
+    key: str | None = dataclasses.field(default=None, repr=False)
+    is_address: bool = False
+
+    @property
+    def kept(self) -> str | None:
+        """The key as the ledger keeps it."""
+        return hidden(self.key) if self.is_address and self.key else self.key
+
+    @property
+    def shown(self) -> str | None:
+        """The key as people see it."""
+        return masked(self.key) if self.is_address and self.key else self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +163,7 @@ class Found:
 
     points: NDArray[np.uint64] | None
     missing: Parcel | None
-    unknown: Sequence[str] = field(default_factory=tuple)
+    unknown: Sequence[str] = ()
 
 
 class Destination(ABC):
@@ -168,6 +181,11 @@ class Destination(ABC):
     @abstractmethod
     def id_kind(self) -> str:
         """The id by which rows name it."""
+
+    @property
+    def by_address(self) -> bool:
+        """Whether the keys of refused rows are e-mail addresses."""
+        return self.id_kind == "email"
 
     @property
     @abstractmethod

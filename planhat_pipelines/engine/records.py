@@ -54,6 +54,10 @@ class RecordsDestination(Destination):
         return self.company_id
 
     @property
+    def by_address(self) -> bool:
+        return self.mapping.key == "email"
+
+    @property
     def on_doubt(self) -> Literal["ask", "resend", "hold"]:
         return "resend"
 
@@ -105,11 +109,11 @@ class RecordsDestination(Destination):
 
     def _told(self, ready: pl.DataFrame) -> pl.DataFrame:
         """What Planhat was told of each row, as `told`. A row that comes in a drop after it was refused is meant to be
-        tried again, so of that nothing counts as told."""
+        tried again, so of that nothing counts as told. Its place in the drop is not its name."""
         told = ready.with_columns(self._known.told_of(ready[ROW]))
         if PLACE not in ready.columns:
             return told
-        again = pl.col(ROW).is_in(self._open.refused_keys)
+        again = pl.col(ROW).is_in(self._open.refused_keys) & (pl.col(ROW) != pl.col(PLACE))
         return told.with_columns(told=pl.when(~again).then("told"))
 
     def gate(
@@ -211,6 +215,7 @@ class RecordsDestination(Destination):
                 "",
                 reason,
                 items[self.mapping.key][item],
+                self.by_address,
             )
             for item, reason in outcome.refused.iter_rows()
         ]

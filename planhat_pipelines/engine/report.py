@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from planhat_pipelines.engine.protocols import JsonObject, Refusal, Verdict
@@ -45,7 +45,7 @@ class Report:
         for refusal in refusals:
             self.reasons[refusal.field, refusal.reason] += 1
             if len(self.sample) < SAMPLE:
-                self.sample.append(refusal)
+                self.sample.append(replace(refusal, key=refusal.shown, is_address=False))
 
     @property
     def seconds(self) -> float:

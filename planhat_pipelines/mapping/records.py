@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from planhat_pipelines.mapping.addresses import private
 from planhat_pipelines.mapping.columns import ROW, Cell, MappingError, raw, text
 from planhat_pipelines.mapping.encode import only_where, record_texts
 from planhat_pipelines.mapping.fingerprint import text_fingerprints
@@ -18,8 +19,8 @@ COPIES = "__copies"
 """Column of a source of records: how many rows of the table have this row's key."""
 
 KEY = "__key"
-"""Column of a source whose rows have places of their own (a line of a file): the record's key. ROW is the place then,
-and `ready` has the key as ROW and the place as PLACE."""
+"""Column of a source whose rows have names other than the record's key (a line of a file, a hash of an address): the
+key. `ready` then has the key, or its hash, as ROW and the source's name as PLACE."""
 
 PLACE = "__place"
 NO_KEY = "(no key)"
@@ -111,7 +112,8 @@ class RecordsMapping:
         )
         ready = good.filter(~waits)
         if key == KEY:
-            ready = ready.with_columns(pl.col("key").alias(ROW), pl.col(ROW).alias(PLACE))
+            name = private(ready["key"], self.key).alias(ROW)
+            ready = ready.with_columns(name, pl.col(ROW).alias(PLACE))
         mapped = Mapped(
             ready=ready,
             refused=with_reasons(frame.filter(pl.col("problem").is_not_null()), problems),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from planhat_pipelines.mapping.addresses import private
 from planhat_pipelines.mapping.columns import ROW, Cell
-from planhat_pipelines.mapping.fingerprint import text_fingerprints
 
 TARGET_KEYS = {"planhat": "_id", "external": "externalId", "source": "sourceId", "email": "email"}
 
@@ -18,7 +18,7 @@ class Mapped:
     """What became of a frame of source rows. Every row is in exactly one of the four.
 
     ready: ROW and what the destination needs, in the order of the source.
-    refused: ROW, `key` (the id the row names, see `private`), `field`, `reason`.
+    refused: ROW, `key` (the id the row names, as it is), `field`, `reason`.
     parked: ROW, `target` (the id that Planhat does not know yet, see `private`).
     unchanged: how many rows say what Planhat was told before.
     recovered: how many rows an earlier run had answered already.
@@ -68,15 +68,6 @@ def known_targets(records: pl.DataFrame, id_kind: str) -> pl.DataFrame:
     )
 
 
-def private(keys: pl.Series, id_kind: str) -> pl.Series:
-    """Keys as ledger, reports and logs may hold them: an e-mail address becomes a hash, the same at all times."""
-    if id_kind != "email":
-        return keys
-    addresses = keys.drop_nulls().unique()
-    hashed = [f"email#{each:016x}" for each in text_fingerprints(addresses)]
-    return keys.replace_strict(addresses, hashed, default=None, return_dtype=pl.String)
-
-
 def known_among(keys: Sequence[str], targets: pl.DataFrame, id_kind: str) -> set[str]:
     """Which of these keys, as `private` gives them, `targets` (see `known_targets`) holds by now."""
     held = private(targets["key"], id_kind).alias("key").to_frame()
@@ -123,9 +114,7 @@ def split(
     parked = good.filter(pl.col("_id").is_null())
     return Mapped(
         ready=good.filter(pl.col("_id").is_not_null()).drop("problem", "key", "again"),
-        refused=with_reasons(
-            refused.with_columns(private(refused["key"], target.id_kind)), [*problems, *about_target]
-        ),
+        refused=with_reasons(refused, [*problems, *about_target]),
         parked=parked.select(ROW, private(parked["key"], target.id_kind).alias("target")),
     )
 

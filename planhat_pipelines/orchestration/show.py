@@ -82,7 +82,7 @@ def run_metadata(report: Report) -> dict[str, Any]:
             [
                 {
                     "row": each.row,
-                    "key": each.shown or "",
+                    "key": each.key or "",
                     "stage": each.stage,
                     "field": each.field,
                     "reason": each.reason,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
+from planhat_pipelines.snowflake.merge import likeness
 from planhat_pipelines.snowflake.query import frame_of, last_commit, one_row
 from planhat_pipelines.snowflake.tables import Column, Table, quoted, resolve
 
@@ -32,6 +33,8 @@ _KEYS_A_QUERY = 1_000
 _UNREADABLE = {707, 91930, 91912}  # the window lies before tracking, creation or retention
 _LATE_SECONDS = 600  # how far behind the highest `updated_at` to look again
 _VALUE = "\0"
+WAS = "__was"
+"""Column of a table with `guards`: what its row is like, to write it only while it still is."""
 _TIMES = "__times"
 _TIME = "YYYY-MM-DD HH24:MI:SS.FF3"
 
@@ -43,7 +46,9 @@ class RecordsTable:
     """A table or view with a unique key, as the source of one run, which reads one window of it.
 
     Frames carry `row` (the key as text, null where a row has none), `copies` (how many rows have the key; 0 for a row
-    that is gone) and the mapped columns under the names the user wrote.
+    that is gone) and the mapped columns under the names the user wrote. With `key_as`, rows are known by `email#` and
+    the start of a hash of the key, an e-mail address that is not to be kept, and the key itself has a column by that
+    name. With `guards` there is WAS.
     """
 
     session: SnowflakeConnection
@@ -59,6 +64,8 @@ class RecordsTable:
     meaning: Sequence[
         str
     ] = ()  # what the rows mean to the reader; when it changes, all of them are read again
+    key_as: str | None = None
+    guards: Sequence[str] = ()  # columns that may be written to
     lag: float = 3.0
     log: Callable[[str], None] = lambda _: None
     _read: bool = False
@@ -73,13 +80,23 @@ class RecordsTable:
         """The key as text in a statement; a blank one is none."""
         return f"NULLIF(TRIM(TO_VARCHAR({quoted(resolve(self.key, self.shape, self.table).name)})), '')"
 
+    @property
+    def row_sql(self) -> str:
+        """What a row is known by, in a statement."""
+        return f"'email#' || LEFT(SHA2({self.key_sql}, 256), 16)" if self.key_as else self.key_sql
+
     @cached_property
+    def selected(self) -> dict[str, str]:
+        """The columns of a frame besides `row` and `copies`, and what they are in a statement."""
+        mapped = {name: quoted(resolve(name, self.shape, self.table).name) for name in self.columns}
+        known = {self.key_as: self.key_sql} if self.key_as else {}
+        guarded = [quoted(resolve(name, self.shape, self.table).name) for name in self.guards]
+        return known | mapped | ({WAS: likeness(guarded)} if guarded else {})
+
+    @property
     def selection(self) -> str:
-        """The mapped columns in a statement."""
-        names = dict.fromkeys(self.columns)
-        return "".join(
-            f", {quoted(resolve(name, self.shape, self.table).name)} AS {quoted(name)}" for name in names
-        )
+        """The same as the end of a list of columns."""
+        return "".join(f", {sql} AS {quoted(name)}" for name, sql in self.selected.items())
 
     @property
     def unreadable(self) -> Sequence[str]:
@@ -127,14 +144,14 @@ class RecordsTable:
         for start in range(0, len(keys), _KEYS_A_QUERY) or (0,):
             some = list(keys[start : start + _KEYS_A_QUERY])
             places = ", ".join([_VALUE] * len(some)) or "NULL"
-            page = self.page("", f"{self.key_sql} IN ({places})", some)
+            page = self.page("", f"{self.row_sql} IN ({places})", some)
             copies = pl.len().over(self.row).cast(pl.Int64).alias(self.copies)
             yield page.with_columns(copies).unique(self.row, keep="first", maintain_order=True)
 
     def page(self, point: str, where: str, values: Sequence[str], limit: str = "") -> pl.DataFrame:
         """One page of rows at a point in time, in the order of the key as text."""
         return self.frame(
-            f"SELECT {self.key_sql} AS {quoted(self.row)}, 1 AS {quoted(self.copies)}{self.selection} "
+            f"SELECT {self.row_sql} AS {quoted(self.row)}, 1 AS {quoted(self.copies)}{self.selection} "
             f"FROM {self.table.sql}{point} WHERE {where} ORDER BY 1 {limit}",
             values,
         )
@@ -257,7 +274,7 @@ class RecordsIncrement:
         yield from self._nameless(point, since)
         last = ""
         while True:
-            page = table.page(point, f"{table.key_sql} > {_VALUE} AND {since}", [last], f"LIMIT {PIECE_ROWS}")
+            page = table.page(point, f"{table.row_sql} > {_VALUE} AND {since}", [last], f"LIMIT {PIECE_ROWS}")
             if page.height:
                 last = page[table.row][-1]
                 yield self._with_copies(page, doubled)
@@ -269,11 +286,11 @@ class RecordsIncrement:
         yield from self._nameless(self.bounds["window"], "METADATA$ACTION = 'INSERT'")
         key, copies = quoted(table.row), quoted(table.copies)
         keys = (
-            f"SELECT DISTINCT {table.key_sql} AS {key} FROM {table.table.sql}{self.bounds['window']} "
-            f"WHERE {table.key_sql} IS NOT NULL"
+            f"SELECT DISTINCT {table.row_sql} AS {key} FROM {table.table.sql}{self.bounds['window']} "
+            f"WHERE {table.row_sql} IS NOT NULL"
         )
-        now = f"SELECT {table.key_sql} AS {key}{table.selection} FROM {table.table.sql}{self.bounds['point']}"
-        mapped = "".join(f", n.{quoted(name)}" for name in dict.fromkeys(table.columns))
+        now = f"SELECT {table.row_sql} AS {key}{table.selection} FROM {table.table.sql}{self.bounds['point']}"
+        mapped = "".join(f", n.{quoted(name)}" for name in table.selected)
         last = ""
         while True:
             page = table.frame(
@@ -293,8 +310,8 @@ class RecordsIncrement:
         through, so they are counted, and come without their values."""
         table = self.table
         counted = table.frame(
-            f"SELECT {table.key_sql} AS {quoted(table.row)}, COUNT(*) OVER () AS {quoted(table.copies)}"
-            f"{table.selection} FROM {table.table.sql}{point} WHERE {table.key_sql} IS NULL AND {where} LIMIT 1",
+            f"SELECT {table.row_sql} AS {quoted(table.row)}, COUNT(*) OVER () AS {quoted(table.copies)}"
+            f"{table.selection} FROM {table.table.sql}{point} WHERE {table.row_sql} IS NULL AND {where} LIMIT 1",
             (),
         )
         rows = int(counted[table.copies].sum())
@@ -306,7 +323,7 @@ class RecordsIncrement:
         key = quoted(self.table.row)
         found = frame_of(
             self.table.session,
-            f"SELECT {self.table.key_sql} AS {key}, COUNT(*) AS {quoted(_TIMES)} FROM {self.table.table.sql}{point} "
+            f"SELECT {self.table.row_sql} AS {key}, COUNT(*) AS {quoted(_TIMES)} FROM {self.table.table.sql}{point} "
             f"GROUP BY 1 HAVING COUNT(*) > 1",
         )
         return found.select(pl.col(self.table.row).cast(pl.String), pl.col(_TIMES).cast(pl.Int64))

