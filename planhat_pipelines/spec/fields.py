@@ -20,7 +20,8 @@ class KeyMap(Spec):
     column: str = Field(min_length=1, examples=["ACCOUNT_ID"])
     field: Literal["externalId", "sourceId", "email", "_id"] = Field(
         default="externalId",
-        description="externalId for ids of your own; sourceId belongs to a CRM integration, if there is one.",
+        description="externalId for ids of your own; sourceId belongs to a CRM integration, if there is one. Of an "
+        "email the ledger keeps a hash.",
     )
 
 

@@ -132,6 +132,12 @@ class RecordsSpec(Spec):
             raise SpecError(
                 f"{with_article(target.title)} cannot be archived over the API", "remove on_delete"
             )
+        if self.on_delete == "archive" and self.key.field == "email":
+            raise SpecError(
+                "records known by an e-mail address cannot be archived with their rows: of a row that is gone only a "
+                "hash of the address is left",
+                "give key: an externalId or sourceId, or remove on_delete",
+            )
         if self.on_delete == "archive" and archive_field(target) in [each.field for each in self.fields]:
             raise SpecError(
                 f"{archive_field(target)} is set by `on_delete: archive`", "remove one of the two"

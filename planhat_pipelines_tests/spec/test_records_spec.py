@@ -47,6 +47,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         ENDUSER | {"on_delete": "archive", "fields": [{"column": "A", "field": "archived"}]},
         "archived is set by `on_delete: archive`",
     ),
+    (
+        ENDUSER | {"on_delete": "archive", "key": {"column": "E", "field": "email"}},
+        "only a hash of the address is left",
+    ),
     (fields({"column": "N", "field": "name"}), "name is mapped 2 times"),
     (fields({"column": "N", "field": "externalId"}), "externalId is set by `key:`"),
     (fields({"column": "N", "field": "nme"}), "a Company has no field nme; use one of name, "),
