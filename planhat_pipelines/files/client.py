@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from planhat_pipelines.files.account import S3Account, is_aws
@@ -67,6 +68,7 @@ class S3Client:
         if self._credentials is None:
             self._credentials = credentials_of(account)
         session = Session()
+        session.get_component("data_loader").file_loader = _reader()
         session.register_component(
             "credential_provider", CredentialResolver([HeldProvider(self._credentials)])
         )
@@ -83,3 +85,13 @@ class S3Client:
             .Session(botocore_session=session)
             .client(service, region_name=account.region, endpoint_url=endpoint, config=Config(**options))
         )
+
+
+@cache
+def _reader() -> Any:
+    """Reads what botocore knows of AWS, which is most of the work of making a client, once a process."""
+    from botocore.loaders import JSONFileLoader
+
+    reader = cast("Any", JSONFileLoader())
+    reader.load_file = cache(reader.load_file)
+    return reader

@@ -153,11 +153,14 @@ def child(order: dict[str, Any]) -> None:
 
 def main() -> None:
     """Fork a child for each line. What children would import is imported once, here."""
+    from planhat_pipelines.files import S3Account, S3Client
     from planhat_pipelines.files.formats.parent import PARENT
 
     for module in LOADED:
         importlib.import_module(module)
     PARENT.connected().close()  # all use the one that forks readers
+    keys = {"access_key_id": "any", "secret_access_key": "any"}
+    assert S3Client(S3Account("us-east-1", endpoint_url="http://127.0.0.1", **keys)).endpoint
     for line in sys.stdin:
         reading, writing = os.pipe()
         pid = os.fork()
