@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
-from planhat_pipelines.ledger import bases, drops, records, schema
+from planhat_pipelines.ledger import bases, drops, records, schema, trace
 from planhat_pipelines.ledger.batches import to_batch, whole
 from planhat_pipelines.ledger.blobs import Points, unpack_points
 from planhat_pipelines.ledger.claim import Claim, claimed
@@ -87,6 +87,11 @@ class Ledger:
             query = query.where(table.c.window == window)
         with self.database.read() as connection:
             return [to_batch(dict(row)) for row in connection.execute(query).mappings()]
+
+    def last_batches(self, sync: str, row: str) -> dict[str, Batch]:
+        """The newest batch of each purpose (records, push, write_back, metrics ...) that holds the row."""
+        with self.database.read() as connection:
+            return trace.last_batches(connection, sync, row)
 
     def fingerprints(
         self, dimensions: Collection[str], first_day: int, last_day: int, *, excluding: Collection[str] = ()
