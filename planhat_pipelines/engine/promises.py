@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from planhat_pipelines.engine.contract import compiled
-from planhat_pipelines.engine.crm import records_source
+from planhat_pipelines.engine.crm import records_source, sent_fields
 from planhat_pipelines.engine.environment import s3_account
 from planhat_pipelines.engine.findings import Broken, Finding, tried
+from planhat_pipelines.engine.twoway.build import is_to_be_made, table_of, target_of
 from planhat_pipelines.engine.usage import (
     activities_mapping,
     metrics_mapping,
@@ -98,21 +99,52 @@ def _usage(
 
 
 def _records(spec: RecordsSpec, session: SnowflakeConnection) -> Iterator[Finding]:
+    if is_to_be_made(spec, session):
+        yield Finding(spec.name, True, f"{table_of(spec)} is not there yet: the first run makes it")
+        return
     source = records_source(spec, session)
     yield (table := tried(spec.name, lambda: f"{source.table} exists, with {len(source.shape)} columns"))
     if not table.holds:
         return
-    mapped = [*source.columns, *([spec.updated_at] if spec.updated_at else [])]
-    yield tried(spec.name, partial(_columns, mapped, source.shape, source.table))
+    stamp = [spec.updated_at] if spec.updated_at else []
+    fetched = [each.column for each in spec.fetched if each.column]
+    mapped = tried(
+        spec.name, partial(_columns, [*source.columns, *stamp, *fetched], source.shape, source.table)
+    )
+    yield mapped
     find = partial(resolve, source.key, source.shape, source.table)
     yield tried(spec.name, partial(_key, session, source.table, find))
-    if spec.changes == "change_tracking":
+    if spec.changes == "change_tracking" and spec.sent:
         yield tried(spec.name, partial(_tracking, session, source.table))
+    if fetched and mapped.holds:
+        yield tried(spec.name, partial(_written_back, spec, session))
+    if spec.on_conflict == "newest" and mapped.holds:
+        yield tried(spec.name, partial(_is_time, str(spec.updated_at), source.shape, source.table))
+
+
+def _written_back(spec: RecordsSpec, session: SnowflakeConnection) -> str:
+    target = target_of(spec, session)
+    target.promise()
+    new = "; rows may be added" if target.insert else ""
+    marked = f"; {spec.gone_column} can mark rows whose record is gone" if spec.gone_column else ""
+    return f"what changes in Planhat can be written to {', '.join(target.columns)}{new}{marked}"
+
+
+def _is_time(name: str, shape: Mapping[str, Column], table: Table) -> str:
+    column = resolve(name, shape, table)
+    if not column.type.startswith(("TIMESTAMP", "DATE", "TEXT")):
+        raise Broken(
+            f"{column.name} is {column.type}, and on_conflict: newest has to know when a row changed: name a TIMESTAMP "
+            "column as updated_at, or choose snowflake or planhat."
+        )
+    return f"{column.name} ({column.type}) says when a row changed"
 
 
 def _contract(sync: str, records: RecordsSpec | FileRecords, fields: Sequence[CustomField]) -> str:
-    compiled(sync, records.planhat_model, records.fields, fields)
-    return f"the {len(records.fields)} mapped fields exist on {records.planhat_model.title} and fit"
+    model, sent = records.planhat_model, sent_fields(records)
+    compiled(sync, model, sent, fields)
+    compiled(sync, model, [each for each in records.fields if each not in sent], fields, written=False)
+    return f"the {len(records.fields)} mapped fields exist on {model.title} and fit"
 
 
 def _columns(mapped: Iterable[str], shape: Mapping[str, Column], table: Table) -> str:

@@ -188,6 +188,61 @@ def test_a_custom_field_that_the_tenant_does_not_have_is_a_problem(place: Place)
     assert "Company has no custom field 'ARR'" in problem
 
 
+BOTH = {"direction": "both", "fields": [{"column": "NAME", "field": "name"}]}
+
+
+def both(place: Place, **changes: Any) -> RecordsSpec:
+    """A sync in both directions over a table that can be written to."""
+    columns = "ACCOUNT_ID VARCHAR, NAME VARCHAR, ARR FLOAT, GONE BOOLEAN, AT TIMESTAMP_NTZ"
+    place.sql(f"CREATE OR REPLACE TABLE {{table}} ({columns}) CHANGE_TRACKING = TRUE")
+    return accounts(place, **BOTH | changes)
+
+
+def test_what_comes_back_can_be_written(place: Place) -> None:
+    spec = both(place, gone_column="GONE", insert_new=True, on_conflict="newest", updated_at="AT")
+    findings = tried(place, spec)
+    assert problems(findings) == []
+    told = [finding.text for finding in findings]
+    assert (
+        "what changes in Planhat can be written to NAME; rows may be added; GONE can mark rows whose record is gone"
+        in told
+    )
+    assert "AT (TIMESTAMP_NTZ) says when a row changed" in told
+
+
+def test_a_grant_that_is_missing_for_writing_back_is_given_as_it_has_to_be_run(place: Place) -> None:
+    spec = both(place)
+    place.sql("REVOKE UPDATE ON TABLE {table} FROM ROLE SYNC")
+    (problem,) = problems(tried(place, spec))
+    line = problem[problem.index("GRANT") : problem.index(";")]
+    place.sql(line)
+    assert problems(tried(place, spec)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"gone_column": "ARR"}, "ARR is FLOAT; what marks rows whose record is gone"),
+        ({"on_conflict": "newest", "updated_at": "ARR"}, "ARR is FLOAT, and on_conflict: newest has to know"),
+        ({"fields": [{"column": "NAM", "field": "name"}]}, "has no column NAM. Did you mean NAME?"),
+    ],
+)
+def test_columns_that_do_not_serve_both_ways_are_a_problem(
+    place: Place, changes: dict[str, Any], said: str
+) -> None:
+    (problem,) = problems(tried(place, both(place, **changes)))
+    assert said in problem
+
+
+def test_a_mirror_may_be_made_by_its_first_run_and_is_not_made_by_the_check(place: Place) -> None:
+    fields = [{"column": "NAME", "field": "name"}, {"column": "SINCE", "field": "createDate"}]
+    mirror = accounts(place, direction="to_snowflake", create_table=True, fields=fields)
+    for _ in range(2):
+        findings = tried(place, mirror)
+        assert problems(findings) == []
+        assert f"{place.table} is not there yet: the first run makes it" in [each.text for each in findings]
+
+
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A bucket named drops, and the variables by which it is found."""

@@ -16,6 +16,7 @@ from planhat_pipelines.mapping.columns import Cell
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.planhat.lookups import CustomField, custom_fields
 from planhat_pipelines.planhat.reading import CUSTOM_KINDS
+from planhat_pipelines.snowflake.errors import NotFound
 from planhat_pipelines.snowflake.mirror import create_mirror
 from planhat_pipelines.snowflake.tables import Table
 from planhat_pipelines.snowflake.types import SnowflakeType
@@ -53,13 +54,13 @@ def two_way_sync(
 ) -> TwoWaySync:
     """The spec as a sync over open connections; `full` reads both sides as a whole. Raises MappingError when the
     mapping does not fit the tenant, NotFound and NotWritable when the table cannot be written to."""
-    model, table = spec.planhat_model, Table(*table_parts(spec.table))
+    model, table = spec.planhat_model, table_of(spec)
     customs = custom_fields(planhat, model)
     mirror = spec.direction == "to_snowflake"
     if spec.create_table:
         create_mirror(session, table, spec.key.column, _mirror_columns(spec, customs))
     fields = sides(spec, customs, table.columns(session), table)
-    target = _target(spec, session, table)
+    target = target_of(spec, session)
     target.promise()
     mapping = records_mapping(spec.name, spec, planhat)
     destination = RecordsDestination(
@@ -129,12 +130,28 @@ def _records(
     )
 
 
-def _target(spec: RecordsSpec, session: SnowflakeConnection, table: Table) -> Target:
+def table_of(spec: RecordsSpec) -> Table:
+    """The table by its stored names."""
+    return Table(*table_parts(spec.table))
+
+
+def is_to_be_made(spec: RecordsSpec, session: SnowflakeConnection) -> bool:
+    """Whether the next run makes the table."""
+    if not spec.create_table:
+        return False
+    try:
+        return not table_of(spec).columns(session)
+    except NotFound:
+        return True
+
+
+def target_of(spec: RecordsSpec, session: SnowflakeConnection) -> Target:
+    """The table as something to write to, which is not asked for anything yet."""
     columns = [each.column for each in spec.fetched if each.column]
     if spec.company and not spec.company.path and inserts(spec):
         columns.append(spec.company.column)
     zones = {each.column: each.timezone for each in spec.fetched if each.column}
-    return Target(session, table, spec.key.column, columns, inserts(spec), spec.gone_column, zones)
+    return Target(session, table_of(spec), spec.key.column, columns, inserts(spec), spec.gone_column, zones)
 
 
 def _mirror_columns(spec: RecordsSpec, customs: Sequence[CustomField]) -> dict[str, SnowflakeType]:
