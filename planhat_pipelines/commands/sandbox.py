@@ -10,8 +10,12 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from planhat_pipelines.commands.table import columns
+
 if TYPE_CHECKING:
     from planhat_pipelines.sandbox.world import NextDay
+
+LOOK = "SELECT ACCOUNT_ID, PHASE, CITY, CSM_SCORE FROM ACCOUNTS"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Start a Snowflake, an S3 and a Planhat on 127.0.0.1 and fill them with a made-up software company. "
         "Runs until Ctrl-C; the next start goes on with what is there."
     )
-    parser.epilog = "example: planhat-pipelines sandbox --scale 0.2"
+    parser.epilog = (
+        "examples: planhat-pipelines sandbox --scale 0.2; "
+        f"planhat-pipelines sandbox --sql '{LOOK} LIMIT 5'"
+    )
     parser.add_argument(
         "--folder",
         type=Path,
@@ -39,12 +46,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--next-day", action="store_true", help="let a day pass in the sandbox that runs on the folder"
     )
+    parser.add_argument(
+        "--sql",
+        metavar="STATEMENT",
+        help="run a statement in its Snowflake (schema CRM.PUBLIC) and print the rows",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the sandbox until it is told to stop; 1 when it cannot start."""
     try:
-        from planhat_pipelines.sandbox.run import Sandbox, let_a_day_pass
+        from planhat_pipelines.sandbox.run import Sandbox, ask_snowflake, let_a_day_pass
     except ModuleNotFoundError as missing:
         print(f"{missing}. The sandbox needs: pip install 'planhat-pipelines[sandbox]'", file=sys.stderr)
         return 1
@@ -52,6 +64,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.next_day:
             print(_told(let_a_day_pass(args.folder)))
+            return 0
+        if args.sql:
+            head, rows = ask_snowflake(args.folder, args.sql)
+            print("\n".join(columns(head, rows)))
             return 0
         _stop_on_signals(stop)
         with Sandbox(args.folder, fresh=args.fresh, scale=args.scale) as box:
@@ -104,6 +120,10 @@ def _summary(folder: Path, facts: dict[str, Any]) -> list[str]:
         "and when all is synced, let a day pass: new usage, changed accounts, a new company, a new file",
         "",
         f"  planhat-pipelines sandbox --next-day{elsewhere}",
+        "",
+        "or change a customer yourself, in Planhat's page or in Snowflake, sync, and look at the other side",
+        "",
+        f"  planhat-pipelines sandbox{elsewhere} --sql '{LOOK}'",
         "",
         f"Addresses and credentials: {folder / 'sandbox.json'}. Ctrl-C stops; the state stays.",
     ]

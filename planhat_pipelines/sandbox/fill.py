@@ -60,6 +60,14 @@ def pass_day(environment: Environment, day: NextDay) -> None:
     _put(environment, day.drops)
 
 
+def ask(environment: Environment, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Run a statement in the schema of the CRM: the names of its columns, and its rows."""
+    with _warehouse(environment) as cursor:
+        cursor.execute("USE SCHEMA CRM.PUBLIC")
+        cursor.execute(sql)
+        return [column.name for column in cursor.description], cursor.fetchall()
+
+
 def _load(cursor: Any, tables: Iterable[Table], batch: str) -> None:
     """PUT and COPY of Parquet: some thirty times as fast as inserts."""
     with tempfile.TemporaryDirectory() as folder:

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from planhat_pipelines.sandbox.fill import fill, pass_day
+from planhat_pipelines.sandbox.fill import ask, fill, pass_day
 from planhat_pipelines.sandbox.planhat import PlanhatServer
 from planhat_pipelines.sandbox.s3 import S3Server
 from planhat_pipelines.sandbox.snowflake import SnowflakeServer, create_key_pair, create_user, write_users
@@ -187,16 +187,33 @@ class Sandbox:
 
 def let_a_day_pass(folder: Path) -> NextDay:
     """Let one day pass in the sandbox that runs on `folder`; raises SandboxError when none does."""
-    facts = read_facts(folder)
-    if not facts.get("filled") or not is_running(folder):
-        raise SandboxError(
-            f"No sandbox runs on {folder}. Start one: planhat-pipelines sandbox --folder {folder}"
-        )
+    facts = _running(folder)
     facts["world"]["days"] += 1
     day = next_day(_build(facts["world"]), facts["world"]["days"])
     pass_day(facts["environment"], day)
     write_facts(folder, facts)
     return day
+
+
+def ask_snowflake(folder: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Run a statement in the sandbox that runs on `folder`: the names of its columns, and its rows. Raises SandboxError
+    when none does, and when Snowflake refuses the statement."""
+    from snowflake.connector.errors import Error
+
+    try:
+        return ask(_running(folder)["environment"], sql)
+    except Error as error:
+        raise SandboxError(f"Snowflake: {' '.join(str(error.msg).split())}") from None
+
+
+def _running(folder: Path) -> dict[str, Any]:
+    """The facts of the sandbox that runs on the folder."""
+    facts = read_facts(folder)
+    if not facts.get("filled") or not is_running(folder):
+        raise SandboxError(
+            f"No sandbox runs on {folder}. Start one: planhat-pipelines sandbox --folder {folder}"
+        )
+    return facts
 
 
 def _build(world: Mapping[str, Any]) -> Any:

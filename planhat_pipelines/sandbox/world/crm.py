@@ -99,7 +99,6 @@ def _accounts(seed: int, cast: Sequence[Customer], as_of: date) -> Rows:
                 chance.sample(("beta", "api", "sso", "on-site", "advocate"), chance.randint(0, 3))
             ),
         }
-        score = chance.randint(2, 3 if who.story == "declining" else 5)
         if who.number % 90 == 17:
             profile["employees"] = "about forty"  # text where a number belongs
         yield (
@@ -112,7 +111,7 @@ def _accounts(seed: int, cast: Sequence[Customer], as_of: date) -> Rows:
             who.locale.country,
             None if chance.random() < 0.08 else who.locale.city,
             who.since,
-            None if chance.random() < 0.15 else score,
+            None,  # the score is given in Planhat, and comes from there
             chance.random() < 0.1,
             None if chance.random() < 0.03 else variant(profile),
             _stamp(chance, who, as_of),

@@ -69,7 +69,8 @@ def next_day(world: World, number: int = 1) -> NextDay:
 
     - a company signs whose usage was already there, so that what was parked can go
     - usage of the day, and one row of the day before with a key below those already read
-    - changed accounts: a better phase, a new ARR, and a score that somebody changes in Planhat as well
+    - changed accounts, and what people change in Planhat: other fields of the same customers, and one field of one
+      customer that both change
     """
     day = world.as_of + timedelta(days=number - 1)
     newcomers = _newcomers(world.seed, world.cast, world.as_of, day)
@@ -98,20 +99,22 @@ def _newcomers(seed: int, cast: tuple[Customer, ...], as_of: date, day: date) ->
 def _changes(
     world: World, number: int, day: date
 ) -> tuple[dict[str, dict[str, Any]], tuple[tenant.Record, ...]]:
-    """Three accounts that differ from day to day; the last is edited in Planhat too, and disagrees.
+    """Four customers that differ from day to day. The last one's phase is changed on both sides, to different ones.
 
-    No account of the first day has the score 1, no company of Planhat the score 5, so that each of these is a change.
+    On the first day no company has the score 5 or one of these phases and cities, so that each of it is a change.
     """
     known = [who for who in world.cast if who.in_planhat and who.story == "steady"]
-    upgraded, moved, disputed = (known[(3 * number + at) % len(known)] for at in range(3))
+    upgraded, moved, visited, disputed = (known[(4 * number + at) % len(known)].account_id for at in range(4))
+    arr = {who.account_id: who.arr for who in known}
     stamp = {"UPDATED_AT": datetime.combine(day, time(8))}
     changed: dict[str, dict[str, Any]] = {
-        upgraded.account_id: {"PHASE": "Expansion", "ARR": money(upgraded.arr * 1.25), **stamp},
-        moved.account_id: {"CITY": "Reykjavík", "IS_REFERENCE": number % 2 == 1, **stamp},
-        disputed.account_id: {"CSM_SCORE": 1, **stamp},
+        upgraded: {"PHASE": "Expansion", "ARR": money(arr[upgraded] * 1.25), **stamp},
+        moved: {"CITY": "Reykjavík", "IS_REFERENCE": number % 2 == 1, **stamp},
+        disputed: {"PHASE": "Renewal", **stamp},
     }
-    edits = (
-        {"externalId": disputed.account_id, "csmScore": 5},
-        {"externalId": upgraded.account_id, "csmScore": 5},
+    edits: tuple[tenant.Record, ...] = (
+        {"externalId": upgraded, "csmScore": 5},
+        {"externalId": visited, "city": "Umeå", "csmScore": 5},
+        {"externalId": disputed, "phase": "Negotiation"},
     )
     return changed, edits

@@ -227,19 +227,38 @@ def test_a_company_whose_usage_was_there_before_signs_every_day(small: World, nu
     assert signed in usage_until(number - 1)
 
 
-def test_a_next_day_changes_accounts_and_disagrees_with_planhat_on_one(small: World) -> None:
-    tomorrow = next_day(small)
-    before = {row["ACCOUNT_ID"]: row for row in small.table("CRM.PUBLIC.ACCOUNTS").rows.iter_rows(named=True)}
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_next_day_changes_accounts_and_companies_and_both_sides_one_field_of_one(
+    any_size: World, number: int
+) -> None:
+    tomorrow = next_day(any_size, number)
+    before = {
+        row["ACCOUNT_ID"]: row for row in any_size.table("CRM.PUBLIC.ACCOUNTS").rows.iter_rows(named=True)
+    }
     assert len(tomorrow.changed) == 3
     for account, columns in tomorrow.changed.items():
-        assert any(
-            before[account][column] != value for column, value in columns.items() if column != "UPDATED_AT"
+        assert all(
+            before[account][column] != value
+            for column, value in columns.items()
+            if column not in ("UPDATED_AT", "IS_REFERENCE")
         )
-    held = {record.get("externalId"): record.get("csmScore") for record in small.records["company"]}
-    assert all(held[edit["externalId"]] != edit["csmScore"] for edit in tomorrow.edits)
-    scores = {account: columns.get("CSM_SCORE") for account, columns in tomorrow.changed.items()}
-    edits = {edit["externalId"]: edit["csmScore"] for edit in tomorrow.edits}
-    assert any(scores[account] not in (None, edits[account]) for account in edits)
+    held = {record.get("externalId"): record for record in any_size.records["company"]}
+    edited = {
+        (edit["externalId"], name.upper()): value
+        for edit in tomorrow.edits
+        for name, value in edit.items()
+        if name != "externalId" and held[edit["externalId"]].get(name) != value
+    }
+    assert len(edited) == 4
+    both = [place for place in edited if place[1] in tomorrow.changed.get(place[0], {})]
+    assert [name for _, name in both] == ["PHASE"]
+    (place,) = both
+    assert tomorrow.changed[place[0]]["PHASE"] != edited[place]
+
+
+def test_the_crm_knows_no_scores_until_they_come_from_planhat(world: World) -> None:
+    assert world.table("CRM.PUBLIC.ACCOUNTS").rows["CSM_SCORE"].is_null().all()
+    assert any(record.get("csmScore") for record in world.records["company"])
 
 
 def test_a_world_too_small_or_too_large_is_refused() -> None:
