@@ -20,6 +20,8 @@ USUAL: dict[str, Any] = {
 }
 ENDUSER = {"model": "enduser", "company": {"column": "ACC"}, "fields": [{"column": "E", "field": "email"}]}
 
+NAMED = [{"column": "NAME", "field": "firstName"}]
+
 
 def spec(**changes: Any) -> RecordsSpec:
     return RecordsSpec.model_validate(USUAL | changes)
@@ -48,7 +50,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         "archived is set by `on_delete: archive`",
     ),
     (
-        ENDUSER | {"on_delete": "archive", "key": {"column": "E", "field": "email"}},
+        ENDUSER | {"on_delete": "archive", "key": {"column": "E", "field": "email"}, "fields": NAMED},
         "only a hash of the address is left",
     ),
     (fields({"column": "N", "field": "name"}), "name is mapped 2 times"),
