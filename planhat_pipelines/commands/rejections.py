@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Show the rows that Planhat or the mapping refused, why, since when and how often; the reasons with their "
         "counts first. With --parked, the rows that wait for a record of Planhat, by the record they miss. "
-        "Reads the ledger only (PLANHAT_LEDGER_URL)."
+        "Of an e-mail address there is only the start of its hash, by which Snowflake finds the row: WHERE "
+        "SHA2(TRIM(EMAIL), 256) LIKE '1f0c9a...%'. Reads the ledger only (PLANHAT_LEDGER_URL)."
     )
     parser.epilog = "example: planhat-pipelines rejections --sync daily_seats --csv > refused.csv"
     parser.add_argument("--sync", metavar="NAME", help="of this sync only")
