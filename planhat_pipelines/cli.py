@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "planhat_pipelines.commands.conflicts",
         "show the fields that were changed on both sides, and what lost",
     ),
+    "reference": ("planhat_pipelines.commands.reference", "print every option that a sync may have"),
     "drops": ("planhat_pipelines.commands.drops", "show the files that came, and where each lies now"),
     "demo": ("planhat_pipelines.commands.demo", "run all syncs twice in a sandbox and say what came of it"),
     "dev": ("planhat_pipelines.commands.dev", "open Dagster's pages over the sandbox"),

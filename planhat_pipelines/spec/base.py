@@ -35,6 +35,29 @@ SyncName = Annotated[
     ),
 ]
 
+Description = Annotated[
+    str | None,
+    Field(
+        examples=["Seats per customer and day."],
+        description="What the sync is for, in a sentence. Dagster and the lineage page show it.",
+    ),
+]
+Owners = Annotated[
+    tuple[str, ...],
+    Field(
+        strict=False,
+        examples=[["team:revenue-operations", "ann@example.com"]],
+        description="Who answers for the sync: team:NAME, or an e-mail address.",
+    ),
+]
+Tags = Annotated[
+    dict[str, str],
+    Field(
+        examples=[{"pii": "yes"}],
+        description='Free words about the sync, to find it by; `pii: "yes"` stands out on the lineage page.',
+    ),
+]
+
 _PART = r'(?:[A-Za-z_][A-Za-z0-9_$]*|"(?:[^"]|"")+")'
 
 
@@ -71,6 +94,7 @@ class Column(Spec):
     column: str = Field(min_length=1, examples=["COLUMN_NAME"], description="Name of the column.")
     path: str | None = Field(
         default=None,
+        examples=["plan.seats[0].used"],
         description="Where the value lies inside a VARIANT column: keys with dots, array places in "
         "brackets, for instance `plan.seats[0].used`.",
     )
@@ -90,7 +114,7 @@ ColumnRef = Annotated[
 class Constant(Spec):
     """The same text for every row."""
 
-    value: str = Field(min_length=1, examples=["signed in"])
+    value: str = Field(min_length=1, examples=["signed in"], description="The text.")
 
 
 TextRef = Annotated[

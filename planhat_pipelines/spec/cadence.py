@@ -45,7 +45,9 @@ class Every(Spec):
     """A cadence: a step, a time of day, a time of the week or a cron line, in a time zone."""
 
     at: str = Field(examples=["1h"], description=_CURE)
-    timezone: str = Field(default="UTC", description="IANA time zone the times are meant in.")
+    timezone: str = Field(
+        default="UTC", examples=["Europe/Stockholm"], description="IANA time zone the times are meant in."
+    )
 
     @field_validator("at")
     @classmethod

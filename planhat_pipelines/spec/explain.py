@@ -48,8 +48,8 @@ def _explain(document: Document, hint: Any, errors: _Errors, place: Place) -> li
     deeper = [(rest, error) for rest, error in errors if rest]
     if not deeper:
         return problems
-    core, _ = _unwrap(hint)
-    members = _members(core)
+    core, _ = unwrap(hint)
+    members = members_of(core)
     if len(members) > 1:
         return problems + _union(document, hint, members, deeper, place)
     if isinstance(core, type) and issubclass(core, BaseModel):
@@ -92,9 +92,9 @@ def _model(document: Document, model: type[BaseModel], errors: _Errors, place: P
             problems.append(document.problem((*place, key), f"unknown key {shown(key)}", cure, at_key=True))
         elif below[0][1]["type"] != "missing" or below[0][0]:
             at = place if written is None else (*place, key)
-            problems += _explain(document, _hint(fields[str(key)]), below, at)
+            problems += _explain(document, hint_of(fields[str(key)]), below, at)
     for key in missing:
-        cure = f"add a line such as `{key}: {_sample(_hint(fields[key]))}`"
+        cure = f"add a line such as `{key}: {sample(hint_of(fields[key]))}`"
         problems.append(document.problem((*place, key), f"`{key}:` is missing", cure))
     return problems
 
@@ -102,7 +102,7 @@ def _model(document: Document, model: type[BaseModel], errors: _Errors, place: P
 def _leaf(document: Document, hint: Any, error: ErrorDetails, place: Place) -> Problem:
     """The sentence for an error of one value."""
     value, kind, context = document.at(place), error["type"], error.get("ctx", {})
-    core, notes = _unwrap(hint)
+    core, notes = unwrap(hint)
     cure = f"write for instance {_line(hint, place)}"
     refused = context.get("error")
     if isinstance(refused, SpecError):
@@ -142,7 +142,7 @@ def _wrong_type(document: Document, hint: Any, place: Place) -> Problem:
     return document.problem(place, what, f"write for instance {_line(hint, place)}")
 
 
-def _unwrap(hint: Any) -> tuple[Any, list[Any]]:
+def unwrap(hint: Any) -> tuple[Any, list[Any]]:
     """The type without `Annotated` and `| None`, and the notes that were on it, outermost first."""
     notes: list[Any] = []
     while True:
@@ -150,21 +150,23 @@ def _unwrap(hint: Any) -> tuple[Any, list[Any]]:
             hint, *more = get_args(hint)
             notes = notes + more
         elif (
-            len(rest := [each for each in _members(hint) if each is not type(None)]) == 1 and hint != rest[0]
+            len(rest := [each for each in members_of(hint) if each is not type(None)]) == 1
+            and hint != rest[0]
         ):
             hint = rest[0]
         else:
             return hint, notes
 
 
-def _members(hint: Any) -> tuple[Any, ...]:
+def members_of(hint: Any) -> tuple[Any, ...]:
     """The forms a value may have; a type that is no union has one, and `None` is none."""
     if get_origin(hint) not in (Union, types.UnionType):
         return (hint,)
     return tuple(each for each in get_args(hint) if each is not type(None))
 
 
-def _hint(field: FieldInfo) -> Any:
+def hint_of(field: FieldInfo) -> Any:
+    """A field's type with all that was noted on it."""
     return Annotated[(field.annotation, *field.metadata, field)]
 
 
@@ -177,11 +179,11 @@ def _by_first(errors: _Errors) -> dict[str | int, list[tuple[Place, ErrorDetails
 
 def _expects(hint: Any) -> str:
     """The type in words: `text or keys (column, path)`."""
-    core, notes = _unwrap(hint)
+    core, notes = unwrap(hint)
     for note in notes:
         if isinstance(note, BeforeValidator) and note.json_schema_input_type is not PydanticUndefined:
             return _expects(note.json_schema_input_type)
-    members = _members(core)
+    members = members_of(core)
     if len(members) > 1:
         return " or ".join(dict.fromkeys(_expects(member) for member in members))
     if get_origin(core) is Literal:
@@ -194,33 +196,37 @@ def _expects(hint: Any) -> str:
 
 
 def _line(hint: Any, place: Place) -> str:
-    sample = _sample(hint)
-    return f"`{place[-1]}: {sample}`" if isinstance(place[-1], str) else f"`- {sample}`"
+    example = sample(hint)
+    return f"`{place[-1]}: {example}`" if isinstance(place[-1], str) else f"`- {example}`"
 
 
-def _sample(hint: Any) -> str:
+def sample(hint: Any) -> str:
     """A value that would do, as YAML on one line."""
-    core, notes = _unwrap(hint)
+    core, notes = unwrap(hint)
     for note in notes:
         if isinstance(note, FieldInfo) and note.examples:
-            return _yaml(note.examples[0])
-    core = _members(core)[0]
+            return as_yaml(note.examples[0])
+    core = members_of(core)[0]
     if get_origin(core) is Literal:
-        return _yaml(get_args(core)[0])
+        return as_yaml(get_args(core)[0])
     if get_origin(core) in (tuple, list):
-        return f"[{_sample(get_args(core)[0])}]"
+        return f"[{sample(get_args(core)[0])}]"
     if isinstance(core, type) and issubclass(core, BaseModel):
         fields = core.model_fields.items()
-        needed = [f"{name}: {_sample(_hint(field))}" for name, field in fields if field.is_required()]
+        needed = [f"{name}: {sample(hint_of(field))}" for name, field in fields if field.is_required()]
         return f"{{{', '.join(needed)}}}"
     default = next((note.default for note in notes if isinstance(note, FieldInfo)), None)
     if isinstance(default, bool | int | float | str):
-        return _yaml(default)
+        return as_yaml(default)
     plain: dict[Any, str] = {int: "1", float: "1.5", bool: "true", str: "text"}
     return plain.get(core, "{name: COLUMN_NAME}")
 
 
-def _yaml(value: Any) -> str:
+def as_yaml(value: Any) -> str:
+    """A value on one line."""
     text = str(value)
-    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w. ]*", text)
+    is_word = re.fullmatch(
+        r"(?i)y|n|yes|no|on|off|true|false|null", text
+    )  # which YAML takes for something else
+    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w. ]*", text) and not is_word
     return text if plain else json.dumps(value)

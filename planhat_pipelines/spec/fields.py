@@ -17,7 +17,9 @@ FieldType = Literal["text", "number", "integer", "boolean", "date", "datetime", 
 class KeyMap(Spec):
     """The column that identifies a row, and the Planhat key it becomes."""
 
-    column: str = Field(min_length=1, examples=["ACCOUNT_ID"])
+    column: str = Field(
+        min_length=1, examples=["ACCOUNT_ID"], description="The column. Unique, and never empty."
+    )
     field: Literal["externalId", "sourceId", "email", "_id"] = Field(
         default="externalId",
         description="externalId for ids of your own; sourceId belongs to a CRM integration, if there is one. Of an "
@@ -41,13 +43,20 @@ class FieldMap(Spec):
         description="A field of the model, or custom.NAME with the custom field's name as the app shows it.",
         examples=["name", "custom.ARR"],
     )
-    column: str | None = Field(default=None, min_length=1)
-    path: str | None = Field(
-        default=None, description="Place inside a VARIANT column, as `plan.seats[0].used`."
+    column: str | None = Field(
+        default=None, min_length=1, examples=["NAME"], description="The column the value comes from."
     )
-    value: str | int | float | bool | None = Field(default=None, description="The same value for every row.")
+    path: str | None = Field(
+        default=None,
+        examples=["plan.seats[0].used"],
+        description="Place inside a VARIANT column, or a nested value of a file.",
+    )
+    value: str | int | float | bool | None = Field(
+        default=None, examples=["customer"], description="The same value for every row."
+    )
     expression: str | None = Field(
         default=None,
+        examples=["upper(NAME)"],
         description="A SQL expression over the columns, as polars understands it: upper(NAME) || ' (' || CITY || ')'.",
     )
     type: FieldType | None = Field(
@@ -57,7 +66,11 @@ class FieldMap(Spec):
         default="clear",
         description="What an empty value does: clear the field in Planhat, or leave it as it is.",
     )
-    timezone: str = Field(default="UTC", description="Time zone of dates and times that carry none.")
+    timezone: str = Field(
+        default="UTC",
+        examples=["Europe/Stockholm"],
+        description="Time zone of dates and times that carry none.",
+    )
 
     @field_validator("timezone")
     @classmethod

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from planhat_pipelines.planhat.catalogue import Model, model
-from planhat_pipelines.spec.base import Column, Spec, SpecError, SyncName
+from planhat_pipelines.spec.base import Column, Description, Owners, Spec, SpecError, SyncName, Tags
 from planhat_pipelines.spec.cadence import Cadence
 from planhat_pipelines.spec.fields import CompanyRef, FieldMap, KeyMap, ModelName, fits_model
 from planhat_pipelines.spec.usage import Activities, Date, MetricName, Target
@@ -19,18 +19,32 @@ Aggregate = Literal["sum", "count", "count_distinct", "min", "max", "mean", "las
 class FileForm(Spec):
     """What the sender says of the files. All of it is found from the content when left out."""
 
-    format: Literal["csv", "tsv", "xlsx", "xls", "json", "ndjson"] | None = None
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    quote: str | None = Field(default=None, min_length=1, max_length=1)
+    format: Literal["csv", "tsv", "xlsx", "xls", "json", "ndjson"] | None = Field(
+        default=None, description="What the files are, whatever their names end in."
+    )
+    delimiter: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1,
+        examples=[";"],
+        description="What stands between two values of a line.",
+    )
+    quote: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1,
+        examples=["'"],
+        description="What stands around values that hold a delimiter.",
+    )
     encoding: str | None = Field(
-        default=None, description="For files that are not UTF-8: cp1252, latin-1 ..."
+        default=None, examples=["cp1252"], description="For files that are not UTF-8: cp1252, latin-1 ..."
     )
     header_row: int | None = Field(default=None, ge=1, description="The row with the column names, from 1.")
     sheet: str | None = Field(
-        default=None, description="A sheet's name; the first visible one when left out."
+        default=None, examples=["Export"], description="A sheet's name; the first visible one when left out."
     )
     records: str | None = Field(
-        default=None, description="The key of a JSON object under which the rows lie."
+        default=None, examples=["data"], description="The key of a JSON object under which the rows lie."
     )
 
     @field_validator("encoding")
@@ -118,37 +132,49 @@ class FilesSpec(Spec):
     pattern: str = Field(
         default="**",
         min_length=1,
-        description="Which files below the prefix: *.csv, **/devices-*.csv. Others are left alone.",
+        examples=["*.csv"],
+        description="Which files below the prefix: `*.csv`, `**/devices-*.csv`. Others are left alone.",
     )
     every: Cadence
-    files: FileForm = Field(default_factory=FileForm)
+    files: FileForm = Field(default_factory=FileForm, examples=[{"format": "csv", "delimiter": ";"}])
     metrics: AggregatedMetrics | None = None
     records: FileRecords | None = None
     activities: Activities | None = None
     settle_seconds: float = Field(
-        default=30, ge=0, description="Younger files wait, as a sender may still be writing them."
+        default=30,
+        ge=0,
+        examples=[0],
+        description="Younger files wait, as a sender may still be writing them.",
     )
     events: str | None = Field(
         default=None,
         pattern=r"^https?://",
+        examples=["https://sqs.eu-north-1.amazonaws.com/111122223333/acme-drops"],
         description="Address of an SQS queue that gets the bucket's ObjectCreated events: a drop then starts a run at "
         "once. Set settle_seconds to 0 for senders that upload whole files. `every` stays, as events can be lost.",
     )
     done_marker: str | None = Field(
         default=None,
         min_length=1,
-        description="With .done, a file waits until one of the same name and this ending is there.",
+        examples=[".done"],
+        description="With `.done`, a file waits until one of the same name and this ending is there.",
     )
-    processed: Prefix = Field(default="processed/", description="Where imported files go.")
+    processed: Prefix = Field(
+        default="processed/", examples=["processed/"], description="Where imported files go."
+    )
     failed: Prefix = Field(
-        default="failed/", description="Where files go that cannot be read, with a report."
+        default="failed/",
+        examples=["failed/"],
+        description="Where files go that cannot be read, with a report.",
     )
     rejected: Prefix = Field(
-        default="rejected/", description="Where refused rows go, to be corrected and dropped again."
+        default="rejected/",
+        examples=["rejected/"],
+        description="Where refused rows go, to be corrected and dropped again.",
     )
-    description: str | None = None
-    owners: tuple[str, ...] = Field(default=(), strict=False)
-    tags: dict[str, str] = Field(default_factory=dict)
+    description: Description = None
+    owners: Owners = ()
+    tags: Tags = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _places_apart(self) -> Self:

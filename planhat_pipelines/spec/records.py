@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from planhat_pipelines.planhat.catalogue import Model, model, with_article
-from planhat_pipelines.spec.base import Spec, SpecError, SyncName, TableName
+from planhat_pipelines.spec.base import Description, Owners, Spec, SpecError, SyncName, TableName, Tags
 from planhat_pipelines.spec.cadence import Cadence
 from planhat_pipelines.spec.fields import CompanyRef, FieldMap, KeyMap, ModelName, archive_field, fits_model
 
@@ -55,6 +55,7 @@ class RecordsSpec(Spec):
     )
     gone_column: str | None = Field(
         default=None,
+        examples=["GONE_AT"],
         description="A BOOLEAN, DATE or TIMESTAMP column that marks rows whose record was deleted or archived in "
         "Planhat. Found when Planhat is read as a whole.",
     )
@@ -69,11 +70,13 @@ class RecordsSpec(Spec):
     )
     updated_at: str | None = Field(
         default=None,
+        examples=["UPDATED_AT"],
         description="That column, with `changes: updated_at`; also what `on_conflict: newest` compares.",
     )
     every: Cadence
     full_every: Cadence | None = Field(
         default=None,
+        examples=["weekly on sunday at 03:00"],
         description="Compare everything now and then, to heal what drifted. Planhat is read as a whole daily by "
         "syncs that bring its changes back, unless this says otherwise.",
     )
@@ -83,6 +86,7 @@ class RecordsSpec(Spec):
     )
     brake: float = Field(
         default=0.5,
+        examples=[0.2],
         gt=0,
         le=1,
         description="Share of the known records that one run may change or archive. A run that would change more "
@@ -91,9 +95,9 @@ class RecordsSpec(Spec):
     fields: tuple[TableField, ...] = Field(
         min_length=1, strict=False, examples=[[{"column": "NAME", "field": "name"}]]
     )
-    description: str | None = None
-    owners: tuple[str, ...] = Field(default=(), strict=False)
-    tags: dict[str, str] = Field(default_factory=dict)
+    description: Description = None
+    owners: Owners = ()
+    tags: Tags = Field(default_factory=dict)
 
     @property
     def planhat_model(self) -> Model:

@@ -9,11 +9,14 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator,
 from planhat_pipelines.spec.base import (
     Column,
     ColumnRef,
+    Description,
     IdKind,
+    Owners,
     Spec,
     SpecError,
     SyncName,
     TableName,
+    Tags,
     TextRef,
 )
 from planhat_pipelines.spec.cadence import Cadence, known_zone
@@ -33,6 +36,7 @@ class DateRef(Column):
 
     timezone: str = Field(
         default="UTC",
+        examples=["Europe/Stockholm"],
         description="Time zone of values that carry none; a point's day is the day in this zone.",
     )
 
@@ -90,7 +94,9 @@ class Metrics(Spec):
 class EndUser(Column):
     """Who did it: the column that identifies the end user."""
 
-    id: Literal["planhat", "external", "source", "email"] = "external"
+    id: Literal["planhat", "external", "source", "email"] = Field(
+        default="external", description="Which id the column holds."
+    )
 
 
 class Activities(Spec):
@@ -101,7 +107,9 @@ class Activities(Spec):
     date: Date
     weight: ColumnRef | None = Field(default=None, description="Relative weight; 1 when left out.")
     info: dict[str, ColumnRef] = Field(
-        default_factory=dict, description="Free details: name in Planhat to column."
+        default_factory=dict,
+        examples=[{"client": "CLIENT"}],
+        description="Free details: name in Planhat to column.",
     )
     on_doubt: Literal["hold", "resend"] = Field(
         default="hold",
@@ -131,11 +139,9 @@ class UsageSpec(Spec):
     every: Cadence
     metrics: Metrics | None = None
     activities: Activities | None = None
-    description: str | None = None
-    owners: tuple[str, ...] = Field(
-        default=(), strict=False, description="Who answers for the sync: 'team:name' or an e-mail address."
-    )
-    tags: dict[str, str] = Field(default_factory=dict)
+    description: Description = None
+    owners: Owners = ()
+    tags: Tags = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_destination(self) -> Self:

@@ -204,7 +204,7 @@ def test_one_mistake_gives_one_sentence_at_its_place_with_its_cure(
     ("action", "where", "what", "cure"),
     [
         ("{valeu: x}", "action.valeu", "unknown key 'valeu'", "did you mean 'value'?"),
-        ("{column: A, path: [1]}", "action.path", "expected text, found a list", "`path: text`"),
+        ("{column: A, path: [1]}", "action.path", "expected text, found a list", "plan.seats[0].used"),
         (
             "[a]",
             "action",
