@@ -17,6 +17,8 @@ import polars as pl
 from planhat_pipelines.snowflake import writable
 from planhat_pipelines.snowflake.errors import SnowflakeError, translated
 from planhat_pipelines.snowflake.merge import Mark, Merge
+from planhat_pipelines.snowflake.query import frame_of
+from planhat_pipelines.snowflake.records import WAS
 from planhat_pipelines.snowflake.staging import staged
 from planhat_pipelines.snowflake.tables import Table, resolve
 from planhat_pipelines.snowflake.types import Slot, slots
@@ -34,10 +36,11 @@ _WRONG_VALUE = "22"  # the class of SQL states of values that do not fit
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How many rows were changed."""
+    """How many rows were changed; `moved`: keys of guarded rows that were not written, as they changed meanwhile."""
 
     inserted: int
     updated: int
+    moved: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,9 @@ class Target:
     of the key in frames.
 
     Frames for `write` and `unfit` have the key and, for a column NAME, its text as NAME and whether to write it as
-    NAME? (Boolean); a column that is not in the frame is not written.
+    NAME? (Boolean); a column that is not in the frame is not written. With a column WAS, as `RecordsTable` gives it
+    with `guards` of the same `columns`, a row is written only where it still is as it was read, and inserted only where
+    WAS is null. Without, rows are overwritten whatever became of them.
     """
 
     session: SnowflakeConnection
@@ -99,16 +104,19 @@ class Target:
         Raises NotWritable or another SnowflakeError; then nothing was written, but for Temporary, where the answer may
         have been lost: to write the piece again does no harm."""
         names = self._given(rows)
-        merge = self._merge(names)
+        guarded = [WAS] if WAS in rows.columns else []
+        merge = self._merge(names, guarded=bool(guarded))
         if not (names or merge.mark or self.insert):
             return Written(0, 0)
         chosen = rows.filter(self._key_problem.is_null()).select(
             self._key.alias("K"),
+            *(pl.col(was).alias("W") for was in guarded),
             *(pl.col(name).alias(f"C{at}") for at, name in enumerate(names)),
             *(self._chosen(name).alias(f"F{at}") for at, name in enumerate(names)),
         )
         frame = chosen.with_columns(self._staged(name, f"C{at}", f"F{at}") for at, name in enumerate(names))
-        return self._run(frame, lambda stage: merge.write(stage, insert=self.insert))
+        moved = merge.unwritten if guarded else None
+        return self._run(frame, lambda stage: merge.write(stage, insert=self.insert), moved)
 
     def mark_gone(self, keys: Sequence[str]) -> int:
         """Mark the rows of these keys, where they are not marked yet; how many that were. Raises as `write` does."""
@@ -119,7 +127,14 @@ class Target:
         frame = pl.DataFrame({"K": list(keys)}, schema={"K": pl.String})
         return self._run(frame.select(_trimmed("K")), lambda stage: merge.mark_gone(stage, mark)).updated
 
-    def _run(self, frame: pl.DataFrame, sql: Callable[[str], str]) -> Written:
+    def _run(
+        self,
+        frame: pl.DataFrame,
+        sql: Callable[[str], str],
+        unwritten: Callable[[str], str] | None = None,
+    ) -> Written:
+        """`unwritten`: asked when not every row was written. Whoever changes a row in between, after it was written,
+        has it looked at as one that was not: the next run finds out."""
         from snowflake.connector.errors import Error
 
         if not frame.height:
@@ -127,9 +142,15 @@ class Target:
         try:
             with staged(self.session, self.table, frame.with_row_index("N")) as stage:
                 counts = _counts(self.session.cursor(), sql(stage))
+                inserted, updated = (
+                    counts.get(f"number of rows {done}", 0) for done in ("inserted", "updated")
+                )
+                if unwritten is None or inserted + updated == frame.height:
+                    return Written(inserted, updated)
+                moved = frame_of(self.session, unwritten(stage))
         except Error as error:
             raise self._refused(error) from None  # its text may hold a value
-        return Written(counts.get("number of rows inserted", 0), counts.get("number of rows updated", 0))
+        return Written(inserted, updated, moved["K"].cast(pl.String).to_list())
 
     def _refused(self, error: Error) -> SnowflakeError:
         if error.errno == _NO_PRIVILEGE:
@@ -146,9 +167,11 @@ class Target:
     def _privileges(self) -> list[str]:
         return ["SELECT", "UPDATE", *(["INSERT"] if self.insert else [])]
 
-    def _merge(self, names: Sequence[str]) -> Merge:
+    def _merge(self, names: Sequence[str], *, guarded: bool = False) -> Merge:
         mark = Mark(self._slot(self.gone)) if self.gone else None
-        return Merge(self.table, self._slot(self.key), [self._slot(name) for name in names], mark)
+        written = [self._slot(name) for name in names]
+        guards = [self._slot(name) for name in self.columns] if guarded else ()
+        return Merge(self.table, self._slot(self.key), written, mark, guards)
 
     def _slot(self, name: str) -> Slot:
         return self.shape[resolve(name, self.shape, self.table).name]
