@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from planhat_pipelines.engine.dropwindow import DIGITS, private_folder
-from planhat_pipelines.engine.metrics import MetricsDestination
+from planhat_pipelines.engine.dropbook import DIGITS
+from planhat_pipelines.engine.dropwindow import private_folder
+from planhat_pipelines.engine.metrics import MetricsDestination, day_number
 from planhat_pipelines.engine.protocols import Found, Parcel, Receipt
-from planhat_pipelines.mapping.aggregate import PLACES, WEIGHT, aggregated
+from planhat_pipelines.mapping.aggregate import ADDING, PLACES, WEIGHT, aggregated
 from planhat_pipelines.mapping.columns import ROW
 from planhat_pipelines.mapping.targets import Mapped
 
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from planhat_pipelines.ledger import Batch
+    from planhat_pipelines.ledger import Batch, Ledger
+
+_DROP = pl.col(ROW).str.head(DIGITS).alias("drop")
+_GROUP = pl.col(ROW).str.slice(DIGITS + 1).alias("group")
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,13 @@ class AggregatedDestination(MetricsDestination):
     too, as they wait under these."""
 
     scratch: Path
+    sync: str
+    ledger: Ledger
+    _warnings: list[str] = field(default_factory=list[str])
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        return self._warnings
 
     def gate(
         self,
@@ -56,12 +68,37 @@ class AggregatedDestination(MetricsDestination):
                 aggregated(pl.scan_parquet(paths), self.mapping.aggregates, drop, places=parked)
                 for drop, paths in kept.items()
             )
+        self._warn(groups)
         told = groups.join(answered, on=ROW, how="semi") if answered is not None else groups.clear()
         nothing = Mapped.refusing(
             pl.DataFrame(schema=dict.fromkeys((ROW, "key", "field", "reason"), pl.String))
         )
         left = groups.join(told, on=ROW, how="anti", maintain_order="left")
         yield replace(nothing, ready=left, recovered=int(told[WEIGHT].sum()))
+
+    def _warn(self, groups: pl.DataFrame) -> None:
+        """Tell where a point is added to one that came out of another file, and the two do not add up. The groups of
+        one drop are told apart from those of others by how their names begin."""
+        metrics = [f"{name} ({how})" for name, how in self.mapping.aggregates.items() if how not in ADDING]
+        if not metrics or not groups.height:
+            return
+        first, last = day_number(groups["day"].min()) or 0, day_number(groups["day"].max()) or 0
+        mine = groups.select(_DROP, _GROUP)
+        known = list(self.mapping.aggregates)
+        sent = [
+            pl.DataFrame({ROW: rows}, schema={ROW: pl.String})
+            .select(_DROP, _GROUP)
+            .join(mine, on="group", how="semi")
+            for rows in self.ledger.rows_of_points(self.sync, known, first, last)
+        ]
+        drops = pl.concat([mine, *sent]).group_by("group").agg(pl.col("drop").n_unique())
+        added = drops.filter(pl.col("drop") > 1).height
+        if added:
+            days = f"{date(1970, 1, 1) + timedelta(first)} to {date(1970, 1, 1) + timedelta(last)}"
+            self._warnings.append(
+                f"{', '.join(metrics)}: {added:,} points of {days} come on top of points of the same target and day "
+                f"from another file, and do not add up with them. Let each file hold whole days."
+            )
 
     def parcels(self, ready: pl.DataFrame) -> Iterator[Parcel]:
         start = 0

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import polars as pl
+
 from planhat_pipelines.engine.protocols import Destination, Parcel, Receipt, Refusal
 from planhat_pipelines.engine.report import Report
 from planhat_pipelines.ledger import Batch, Claim, Intent, NewParked, NewRejection
@@ -45,8 +47,8 @@ class Delivery:
             self.claim.unpark([refusal.row for refusal in refusals])
         self.claim.park(
             [
-                NewParked(row, self.destination.model, self.destination.id_kind, target)
-                for row, target in mapped.parked.select(ROW, "target").iter_rows()
+                NewParked(row, self.destination.model, self.destination.id_kind, *named)
+                for row, *named in mapped.parked.select(ROW, "target", pl.col("^key$")).iter_rows()
             ]
         )
         for parcel in self.destination.parcels(mapped.ready):

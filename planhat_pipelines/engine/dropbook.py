@@ -9,6 +9,9 @@ from typing import Any
 from planhat_pipelines.files import Drop, Entry, S3Object, State
 from planhat_pipelines.ledger import Claim, Ledger
 
+DIGITS = 12
+"""How many digits of a drop's id begin the places of its rows: `0123456789ab:17` is line 17."""
+
 
 @dataclass(frozen=True)
 class DropBook:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import polars as pl
 
-from planhat_pipelines.engine.dropbook import DropBook, entry_of
-from planhat_pipelines.engine.dropwindow import DIGITS, DropWindow, private_folder
+from planhat_pipelines.engine.dropbook import DIGITS, DropBook, entry_of
+from planhat_pipelines.engine.dropwindow import DropWindow, key_of, private_folder
 from planhat_pipelines.engine.protocols import JsonObject
 from planhat_pipelines.files import Bucket, Drop, Entry, Inbox, Layout, NotThere, Superseded
 from planhat_pipelines.files import errors as s3
@@ -50,8 +50,8 @@ _OUTSIDE = {
 
 @dataclass
 class DropsSource:
-    """The drops of one sync, oldest first. `key`: the column by which a later row of a drop replaces an earlier one;
-    `columns`: those the mapping reads."""
+    """The drops of one sync, oldest first. `key`: the column by which a later row of a drop replaces an earlier one,
+    and `key_field` what Planhat calls it; `columns`: those the mapping reads."""
 
     sync: str
     bucket: Bucket
@@ -60,6 +60,7 @@ class DropsSource:
     spool: Path
     columns: Sequence[str]
     key: str | None = None
+    key_field: str = ""
     options: FileOptions = field(default_factory=FileOptions)
     limits: Limits = field(default_factory=Limits)
     log: Callable[[str], None] = lambda _: None
@@ -229,8 +230,7 @@ class DropsSource:
                 pl.concat_str(pl.lit(f"{start}:"), LINE).alias(ROW), pl.lit(1, pl.Int64).alias(COPIES)
             )
             if self.key is not None and last is not None:
-                key = pl.col(self.key).str.strip_chars().replace("", None)
-                piece = piece.with_columns(key.alias(KEY)).join(
+                piece = piece.with_columns(key_of(self.key).alias(KEY)).join(
                     last, on=KEY, how="left", maintain_order="left"
                 )
                 piece = piece.filter(pl.col(_LAST).is_null() | (pl.col(LINE) == pl.col(_LAST))).drop(_LAST)
@@ -240,6 +240,6 @@ class DropsSource:
         """For each key the line that counts: the last one."""
         if self.key is None or not reading.pieces:
             return None
-        key = pl.col(self.key).str.strip_chars().replace("", None)
-        lines = pl.scan_parquet(list(reading.pieces)).select(key.alias(KEY), LINE).drop_nulls(KEY)
+        key = key_of(self.key).alias(KEY)
+        lines = pl.scan_parquet(list(reading.pieces)).select(key, LINE).drop_nulls(KEY)
         return lines.group_by(KEY).agg(pl.col(LINE).max().alias(_LAST)).collect()

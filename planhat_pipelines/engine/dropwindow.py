@@ -9,26 +9,31 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from planhat_pipelines.engine.dropbook import row_of
+from planhat_pipelines.engine.dropbook import DIGITS, row_of
+from planhat_pipelines.engine.overtaking import Overtaken, Overtaking
 from planhat_pipelines.engine.protocols import JsonObject
 from planhat_pipelines.files import Entry
 from planhat_pipelines.files.formats import Reading
 from planhat_pipelines.files.formats.model import LINE
 from planhat_pipelines.files.names import shown
+from planhat_pipelines.mapping.addresses import private
 from planhat_pipelines.mapping.columns import ROW
 
 if TYPE_CHECKING:
     from planhat_pipelines.engine.drops import DropsSource
 
 _REASON = "__reason"
-DIGITS = 12
-"""How many digits of a drop's id begin the places of its rows: `0123456789ab:17` is line 17."""
 
 
 def private_folder(folder: Path) -> None:
     """Make a folder of which only this user sees the content."""
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def key_of(column: str) -> pl.Expr:
+    """The key in a column of a drop's rows, as the mapping reads it."""
+    return pl.col(column).str.strip_chars().replace("", None)
 
 
 @dataclass
@@ -87,6 +92,18 @@ class DropWindow:
         row = row_of(imported) | {"counts": counts}
         self.entry = imported
         return row
+
+    def overtaken(self) -> Overtaken:
+        """What the drop makes void of earlier ones."""
+        among = self._keys_among if self.source.key is not None else None
+        return Overtaking(self.entry.drop, self.source.ledger, among).overtaken()
+
+    def _keys_among(self, keys: set[str]) -> set[str]:
+        if not self.reading.pieces:
+            return set()
+        rows = pl.scan_parquet(list(self.reading.pieces))
+        held = rows.select(key_of(self.source.key or "").unique()).collect().to_series()
+        return keys & set(private(held, self.source.key_field))
 
     def closed(self) -> None:
         """Move the drop to `processed/` and forget the local copies."""

@@ -33,12 +33,13 @@ def files_source(
     """The spec's drops as a source. `spool`: a private folder for the drop that is worked on."""
     return DropsSource(
         spec.name,
-        Bucket(S3Client(account), spec.bucket),
+        Bucket(S3Client(account), spec.bucket, f"{spec.processed}.probe/"),
         layout(spec),
         ledger,
         spool / spec.name,
         columns=[name for line in files_lines(spec) for name in line.columns],
         key=spec.records.key.column if spec.records else None,
+        key_field=spec.records.key.field if spec.records else "",
         options=FileOptions(**spec.files.model_dump()),
         log=log,
     )
@@ -74,7 +75,7 @@ def layout(spec: FilesSpec) -> Layout:
 
 def _destination(spec: FilesSpec, planhat: Planhat, ledger: Ledger, scratch: Path) -> Destination:
     if spec.metrics:
-        return AggregatedDestination(planhat, _metrics_mapping(spec.metrics), scratch)
+        return AggregatedDestination(planhat, _metrics_mapping(spec.metrics), scratch, spec.name, ledger)
     if spec.records:
         mapping = records_mapping(spec.name, spec.records, planhat)
         company_id = spec.records.company.id if spec.records.company else "external"

@@ -129,12 +129,13 @@ def _parcel(points: pl.DataFrame, rows: pl.Series) -> Parcel:
         rows=rows,
         points=point_fingerprints(points),
         dimensions=tuple(points["dimension"].unique().sort()),
-        first_day=_day(points["day"].min()),
-        last_day=_day(points["day"].max()),
+        first_day=day_number(points["day"].min()),
+        last_day=day_number(points["day"].max()),
     )
 
 
-def _day(value: object) -> int | None:
+def day_number(value: object) -> int | None:
+    """A day of a frame, as the ledger takes it."""
     return value if isinstance(value, int) else None
 
 

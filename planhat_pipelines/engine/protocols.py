@@ -71,6 +71,11 @@ class DropIncrement(Increment, Protocol):
         with the end of the window."""
         ...
 
+    def overtaken(self) -> tuple[Sequence[str], Sequence[str]]:
+        """Rows of earlier drops, parked and rejected, that this one makes void. Asked when all rows have their
+        verdict."""
+        ...
+
     def closed(self) -> None:
         """The window is closed: move the drop away."""
         ...
@@ -171,6 +176,11 @@ class Destination(ABC):
 
     purpose: ClassVar[str]
     """What the ledger calls its batches: metrics, activities or records."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What was done so far, and may not be what was meant."""
+        return ()
 
     @property
     @abstractmethod

@@ -32,6 +32,7 @@ class Report:
     sample: list[Refusal] = field(default_factory=list[Refusal])
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])  # field, reason
     unreadable: list[str] = field(default_factory=list[str])  # what was set aside, with the reason
+    warnings: list[str] = field(default_factory=list[str])  # what was done, and may not be what was meant
     cursor_from: JsonObject | None = None
     cursor_to: JsonObject | None = None
     started: float = field(default_factory=time.monotonic)

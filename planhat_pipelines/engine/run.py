@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from planhat_pipelines.engine.deliver import Delivery, rejections
 from planhat_pipelines.engine.doubt import Doubts
+from planhat_pipelines.engine.overtaking import older
 from planhat_pipelines.engine.protocols import (
     Brake,
     Destination,
@@ -48,11 +49,14 @@ class Sync:
             try:
                 self._work(claim, report, log)
                 report.unreadable.extend(self.source.unreadable)
+                report.warnings.extend(self.destination.warnings)
                 report.balance()
             except BaseException as error:
                 claim.finish("failed", report.counts, f"{type(error).__name__}: {error}")
                 raise
             claim.finish("done", report.counts)
+        for warning in report.warnings:
+            log(f"{self.name}: WARNING: {warning}")
         log(report.line())
         return report
 
@@ -95,6 +99,10 @@ class Sync:
             delivery.report.rows_read += each.ready.height if increment.whole else 0
             delivery.deliver(each, window=window.id)
         drop = self._end_of_drop(increment, delivery, before) if _is_drop(increment) else None
+        if _is_drop(increment):
+            parked, rejected = increment.overtaken()
+            self._overtake(parked, delivery)
+            delivery.claim.resolve(rejected)
         delivery.report.balance()
         delivery.claim.commit(window, increment.cursor(), drop=drop)
         self.destination.committed(delivery.claim)
@@ -146,6 +154,20 @@ class Sync:
         for each in self.destination.gate(mapped(), parked=True):
             delivery.deliver(each, window=None, unpark=True)
         self._let_go(sorted(gone), delivery)
+        left = self.ledger.parked(self.name)
+        ends = gone.union(each.row for each in [*left, *self.ledger.rejections(self.name)])
+        self._overtake(older(parked, set(due) - ends, left), delivery)
+
+    def _overtake(self, rows: Sequence[str], delivery: Delivery) -> None:
+        """These rows waited with values that are older than what Planhat has by now."""
+        if not rows:
+            return
+        delivery.log(
+            f"{self.name}: {len(rows):,} rows that waited are not sent, as newer rows of the same keys were"
+        )
+        delivery.report.rows_read += len(rows)
+        delivery.report.count({"duplicate": len(rows)})
+        delivery.claim.unpark(rows)
 
     def _let_go(self, gone: Iterable[str], delivery: Delivery) -> None:
         refusals = [

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from planhat_pipelines.ledger import bases, drops, records, schema, trace
 from planhat_pipelines.ledger.batches import to_batch, whole
-from planhat_pipelines.ledger.blobs import Points, unpack_points
+from planhat_pipelines.ledger.blobs import Points, unpack_keys, unpack_points
 from planhat_pipelines.ledger.claim import Claim, claimed
 from planhat_pipelines.ledger.database import Database
 from planhat_pipelines.ledger.models import (
@@ -98,21 +98,32 @@ class Ledger:
     ) -> Points:
         """All points of settled batches, of any sync, that touch one of the dimensions between the two days
         (days since 1970, both included); a batch counts whole. `excluding` names batches to leave out."""
-        touched, table, contents = schema.touched, schema.batches, schema.contents
-        near = sa.select(touched.c.batch).where(
-            touched.c.dimension.in_(dimensions),
-            touched.c.last_day >= first_day,
-            touched.c.first_day <= last_day,
-        )
+        table, contents = schema.batches, schema.contents
         query = (
             sa.select(contents.c.point_blob)
             .join(table, table.c.id == contents.c.batch)
-            .where(table.c.id.in_(near), table.c.id.not_in(excluding), table.c.state == "settled")
+            .where(_near(dimensions, first_day, last_day), table.c.id.not_in(excluding))
+            .where(table.c.state == "settled")
             .where(contents.c.point_blob.is_not(None))
         )
         with self.database.read() as connection:
             blobs = connection.execute(query).scalars().all()
         return np.concatenate([np.empty(0, np.uint64), *map(unpack_points, blobs)])
+
+    def rows_of_points(
+        self, sync: str, dimensions: Collection[str], first_day: int, last_day: int
+    ) -> Iterator[list[str]]:
+        """Keys of the rows in the sync's batches that touch one of the dimensions between the two days (days since
+        1970, both included), batch by batch."""
+        table, contents = schema.batches, schema.contents
+        query = (
+            sa.select(contents.c.row_blob)
+            .join(table, table.c.id == contents.c.batch)
+            .where(table.c.sync == sync, _near(dimensions, first_day, last_day))
+        )
+        with self.database.read() as connection:
+            for blob in connection.execute(query).scalars():
+                yield unpack_keys(blob)
 
     def records(self, sync: str) -> pl.DataFrame:
         """What Planhat was last told of every record of the sync: `key` (text), `hash` (UInt64)."""
@@ -182,6 +193,17 @@ class Ledger:
     def _records(self, kind: Callable[..., Record], query: sa.Select[Any]) -> list[Record]:
         with self.database.read() as connection:
             return [kind(**dict(row)) for row in connection.execute(query).mappings()]
+
+
+def _near(dimensions: Collection[str], first_day: int, last_day: int) -> sa.ColumnElement[bool]:
+    """Batches that touch one of the dimensions between the two days."""
+    touched = schema.touched
+    near = sa.select(touched.c.batch).where(
+        touched.c.dimension.in_(dimensions),
+        touched.c.last_day >= first_day,
+        touched.c.first_day <= last_day,
+    )
+    return schema.batches.c.id.in_(near)
 
 
 def _columns(kind: type[Any], table: sa.Table) -> sa.Select[Any]:

@@ -123,12 +123,14 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class NewParked:
-    """A row that waits for a record of Planhat: `target` is that record's id of kind `id_kind` in `model`."""
+    """A row that waits for a record of Planhat: `target` is that record's id of kind `id_kind` in `model`. `key`: the
+    one Planhat would know the row by, where `row` is a place."""
 
     row: str
     model: str
     id_kind: str
     target: str
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,7 @@ class Parked:
     since: datetime
     tried_at: datetime | None
     tries: int
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ def park(write: Fenced, rows: Iterable[NewParked]) -> None:
             "model": row.model,
             "id_kind": row.id_kind,
             "target": fit(row.target),
+            "key": _fit_or_none(row.key),
             "since": write.now,
             "tried_at": None,
             "tries": 0,
@@ -96,7 +97,7 @@ def park(write: Fenced, rows: Iterable[NewParked]) -> None:
         for row in rows
     )
     while chunk := list(islice(new, _CHUNK)):
-        upsert(write.connection, schema.parked, chunk, take=("model", "id_kind", "target"))
+        upsert(write.connection, schema.parked, chunk, take=("model", "id_kind", "target", "key"))
 
 
 def tried(write: Fenced, rows: Keys) -> None:

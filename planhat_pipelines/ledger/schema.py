@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = 2
+VERSION = 3
 """Raised whenever a table changes; a ledger of another version is refused."""
 
 
@@ -240,6 +240,7 @@ parked = Table(
     Column("since", Moment, nullable=False),
     Column("tried_at", Moment),
     Column("tries", Integer, nullable=False),
+    Column("key", Text),
 )
 
 budgets = Table(

@@ -14,6 +14,9 @@ Aggregate = Literal["sum", "count", "count_distinct", "min", "max", "mean", "las
 COUNTING: tuple[Aggregate, ...] = ("count", "count_distinct")
 """Aggregates of what a cell says, not of its value as a number."""
 
+ADDING: tuple[Aggregate, ...] = ("sum", "count")
+"""Aggregates of which those of two files add up to that of both."""
+
 WEIGHT = "__rows"
 """Column of aggregated rows: how many rows of the source each stands for."""
 

@@ -111,13 +111,15 @@ class RecordsMapping:
             else pl.lit(False)
         )
         ready = good.filter(~waits)
+        parked = good.filter(waits)
         if key == KEY:
             name = private(ready["key"], self.key).alias(ROW)
             ready = ready.with_columns(name, pl.col(ROW).alias(PLACE))
+            parked = parked.with_columns(private(parked["key"], self.key))
         mapped = Mapped(
             ready=ready,
             refused=with_reasons(frame.filter(pl.col("problem").is_not_null()), problems),
-            parked=good.filter(waits).select(ROW, pl.col("company").alias("target")),
+            parked=parked.select(ROW, pl.col("company").alias("target"), *(["key"] if key == KEY else [])),
         )
         return mapped, [
             Value(pl.col(f"f{at}"), pl.lit(False), each.is_json) for at, each in enumerate(values)

@@ -19,7 +19,8 @@ class Mapped:
 
     ready: ROW and what the destination needs, in the order of the source.
     refused: ROW, `key` (the id the row names, as it is), `field`, `reason`.
-    parked: ROW, `target` (the id that Planhat does not know yet, see `private`).
+    parked: ROW, `target` (the id that Planhat does not know yet, see `private`), and `key` (as private) where ROW
+    is a place.
     unchanged: how many rows say what Planhat was told before.
     recovered: how many rows an earlier run had answered already.
     """

@@ -70,6 +70,8 @@ def run_metadata(report: Report) -> dict[str, Any]:
     }
     if report.unreadable:
         metadata["unreadable"] = _table([{"what": each} for each in report.unreadable])
+    if report.warnings:
+        metadata["warnings"] = _table([{"what": each} for each in report.warnings])
     if report.reasons:
         metadata["reasons"] = _table(
             [
