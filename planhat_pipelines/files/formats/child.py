@@ -48,7 +48,9 @@ def _ended(how: int) -> bool:
 
 
 def _watch(connection: socket.socket) -> None:
-    """Let a fork answer, kill it when nobody waits for the answer any more, and tell its exit status."""
+    """Say that we are here, let a fork answer, kill it when nobody waits for the answer any more, and tell how it
+    ended."""
+    connection.sendall(b"+")
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

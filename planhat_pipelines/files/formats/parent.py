@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import socket
 import subprocess
@@ -15,6 +16,7 @@ _SET = {
     "MALLOC_MMAP_THRESHOLD_": "262144",  # give large blocks back at once, so that memory stays flat
     "OPENBLAS_NUM_THREADS": "1",
 }
+_START_SECONDS = 60
 
 
 class Parent:
@@ -29,21 +31,21 @@ class Parent:
         self._running: tuple[int, subprocess.Popen[bytes], socket.socket] | None = None
 
     def connected(self) -> socket.socket:
-        """A connection to a new child, which lives no longer than the connection."""
-        ours, theirs = socket.socketpair()
-        with self._lock, theirs:
-            try:
-                socket.send_fds(self._started(), [b"+"], [theirs.fileno()])
-            except OSError:  # it was killed: start another
-                self._end()
-                socket.send_fds(self._started(), [b"+"], [theirs.fileno()])
-        return ours
-
-    def complaint(self) -> str:
-        """The last line of what the process said before it ended without being asked to."""
+        """A connection to a new child, which lives no longer than the connection. Raises RuntimeError where none can
+        be started."""
+        said = ""
         with self._lock:
-            said = self._end()
-        return said.strip().rpartition("\n")[2]
+            for _ in range(2):  # what runs may have been killed: then another is started
+                ours, theirs = socket.socketpair()
+                ours.settimeout(_START_SECONDS)
+                with theirs, contextlib.suppress(OSError):
+                    socket.send_fds(self._started(), [b"+"], [theirs.fileno()])
+                with contextlib.suppress(OSError):
+                    if ours.recv(1):
+                        return ours
+                ours.close()
+                said = self._end()
+        raise RuntimeError(f"the file reader does not start: {said.strip().rpartition(chr(10))[2]}")
 
     def close(self) -> None:
         """Wait for the end of the process; the next file starts another."""

@@ -129,10 +129,12 @@ def test_readers_do_not_wait_for_each_other_and_go_on_when_what_they_are_forked_
         first = pool.submit(read, endless, tmp_path / "1")
         with endless.open("wb"):
             forker, _, reader = _readers(os.getpid())
-            assert read(short, tmp_path / "2").rows == 1
-            os.kill(forker, signal.SIGKILL)
-            assert read(short, tmp_path / "3").rows == 1
-        os.kill(reader, signal.SIGKILL)
+            try:
+                assert read(short, tmp_path / "2").rows == 1
+                os.kill(forker, signal.SIGKILL)
+                assert read(short, tmp_path / "3").rows == 1
+            finally:
+                os.kill(reader, signal.SIGKILL)
         with pytest.raises(Unreadable, match=r"the reader crashed \(SIGKILL\)"):
             first.result(20)
 
