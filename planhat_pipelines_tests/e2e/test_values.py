@@ -26,78 +26,101 @@ def sync(place: Place, rows: str, columns: str, **metrics: Any) -> Counter[Any]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "key", "external"),
+    ("kind", "ids"),
     [
-        ("VARCHAR", "'007'", "007"),
-        ("NUMBER(38,0)", "7", "7"),
-        ("NUMBER(10,2)", "7.00", "7"),
-        ("FLOAT", "7.0", "7"),
-        ("NUMBER(38,0)", "1234567890123456789", "1234567890123456789"),
-        ("VARCHAR", "' 7 '", "7"),
+        ("VARCHAR", {"'007'": "007", "' 7 '": "7"}),
+        ("NUMBER(38,0)", {"7": "7", "1234567890123456789": "1234567890123456789"}),
+        ("NUMBER(10,2)", {"7.00": "7"}),
+        ("FLOAT", {"7.0": "7"}),
     ],
 )
-def test_an_id_arrives_as_it_is_written(place: Place, kind: str, key: str, external: str) -> None:
-    verdicts = sync(
-        place, f"VALUES (1, {key}, '2026-01-01', 1)", f"K NUMBER(38,0), A {kind}, D DATE, V FLOAT"
+def test_an_id_arrives_as_it_is_written(place: Place, kind: str, ids: dict[str, str]) -> None:
+    rows = ", ".join(f"({place}, {key}, '2026-01-01', {place})" for place, key in enumerate(ids, 1))
+    verdicts = sync(place, f"VALUES {rows}", f"K NUMBER(38,0), A {kind}, D DATE, V FLOAT")
+    assert verdicts == Counter(submitted=len(ids))
+    at = day("2026-01-01")
+    assert place.points() == Counter(
+        {
+            ("seats", "Company", external, at, float(value)): 1
+            for value, external in enumerate(ids.values(), 1)
+        }
     )
-    assert verdicts == Counter(submitted=1)
-    assert place.points() == Counter({("seats", "Company", external, day("2026-01-01"), 1.0): 1})
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "sent"),
+    ("kind", "values"),
     [
-        ("FLOAT", "0.1", 0.1),
-        ("FLOAT", "1e300", 1e300),
-        ("FLOAT", "-0.0", 0.0),
-        ("NUMBER(38,0)", "9007199254740993", 9007199254740992.0),
-        ("NUMBER(38,10)", "12345.6789012345", 12345.6789012345),
-        ("VARCHAR", "' 41.5 '", 41.5),
-        ("VARCHAR", "'1e3'", 1000.0),
-        ("VARCHAR", "'many'", None),
-        ("VARCHAR", "''", None),
-        ("FLOAT", "'nan'::float", None),
-        ("FLOAT", "'inf'::float", None),
-        ("FLOAT", "NULL", None),
+        (
+            "FLOAT",
+            {
+                "0.1": 0.1,
+                "1e300": 1e300,
+                "-0.0": 0.0,
+                "'nan'::float": None,
+                "'inf'::float": None,
+                "NULL": None,
+            },
+        ),
+        ("NUMBER(38,0)", {"9007199254740993": 9007199254740992.0}),
+        ("NUMBER(38,10)", {"12345.6789012345": 12345.6789012345}),
+        ("VARCHAR", {"' 41.5 '": 41.5, "'1e3'": 1000.0, "'many'": None, "''": None}),
     ],
 )
 def test_a_finite_number_is_sent_and_anything_else_refused(
-    place: Place, kind: str, value: str, sent: float | None
+    place: Place, kind: str, values: dict[str, float | None]
 ) -> None:
-    verdicts = sync(
-        place, f"SELECT 1, '7', '2026-01-01'::date, {value}", f"K NUMBER(38,0), A VARCHAR, D DATE, V {kind}"
-    )
-    assert verdicts == (Counter(refused=1) if sent is None else Counter(submitted=1))
-    assert [point[4] for point in place.points()] == ([] if sent is None else [sent])
+    rows = [f"SELECT {key}, '7', '2026-01-01'::date, {value}" for key, value in enumerate(values, 1)]
+    verdicts = sync(place, " UNION ALL ".join(rows), f"K NUMBER(38,0), A VARCHAR, D DATE, V {kind}")
+    sent = [value for value in values.values() if value is not None]
+    assert verdicts == +Counter(submitted=len(sent), refused=len(values) - len(sent))
+    assert Counter(point[4] for point in place.points()) == Counter(sent)
+    unfit = [str(key) for key, value in enumerate(values.values(), 1) if value is None]
+    assert sorted(each.row for each in place.ledger.rejections("seats")) == unfit
 
 
 @pytest.mark.parametrize(
-    ("kind", "when", "zone", "days"),
+    ("kind", "zone", "days"),
     [
-        ("DATE", "'2026-03-01'", "Europe/Stockholm", "2026-03-01"),
-        ("TIMESTAMP_TZ", "'2026-03-01 23:30:00 +0000'::timestamp_tz", "Europe/Stockholm", "2026-03-02"),
-        ("TIMESTAMP_TZ", "'2026-03-02 01:30:00 +0500'::timestamp_tz", "Europe/Stockholm", "2026-03-01"),
-        ("TIMESTAMP_TZ", "'2026-07-01 22:30:00 +0000'::timestamp_tz", "Europe/Stockholm", "2026-07-02"),
-        ("TIMESTAMP_NTZ", "'2026-03-01 23:30:00'::timestamp_ntz", "Europe/Stockholm", "2026-03-01"),
-        ("TIMESTAMP_TZ", "'2026-03-01 02:30:00 +0000'::timestamp_tz", "America/New_York", "2026-02-28"),
-        ("VARCHAR", "'2026-03-01T23:30:00Z'", "Europe/Stockholm", "2026-03-02"),
-        ("VARCHAR", "'20260301'", "Europe/Stockholm", "2026-03-01"),
-        ("VARCHAR", "'1 March'", "Europe/Stockholm", None),
-        ("DATE", "NULL", "UTC", None),
-        ("TIMESTAMP_NTZ", "NULL", "UTC", None),
+        ("DATE", "Europe/Stockholm", {"'2026-03-01'": "2026-03-01", "NULL": None}),
+        (
+            "TIMESTAMP_TZ",
+            "Europe/Stockholm",
+            {
+                "'2026-03-01 23:30:00 +0000'::timestamp_tz": "2026-03-02",
+                "'2026-03-02 01:30:00 +0500'::timestamp_tz": "2026-03-01",
+                "'2026-07-01 22:30:00 +0000'::timestamp_tz": "2026-07-02",
+            },
+        ),
+        (
+            "TIMESTAMP_NTZ",
+            "Europe/Stockholm",
+            {"'2026-03-01 23:30:00'::timestamp_ntz": "2026-03-01", "NULL": None},
+        ),
+        (
+            "TIMESTAMP_TZ",
+            "America/New_York",
+            {"'2026-03-01 02:30:00 +0000'::timestamp_tz": "2026-02-28"},
+        ),
+        (
+            "VARCHAR",
+            "Europe/Stockholm",
+            {"'2026-03-01T23:30:00Z'": "2026-03-02", "'20260301'": "2026-03-01", "'1 March'": None},
+        ),
     ],
 )
 def test_a_point_belongs_to_the_day_in_the_named_zone(
-    place: Place, kind: str, when: str, zone: str, days: str | None
+    place: Place, kind: str, zone: str, days: dict[str, str | None]
 ) -> None:
+    rows = [f"SELECT {key}, '7', {when}, {key}" for key, when in enumerate(days, 1)]
     verdicts = sync(
         place,
-        f"SELECT 1, '7', {when}, 5",
+        " UNION ALL ".join(rows),
         f"K NUMBER(38,0), A VARCHAR, D {kind}, V FLOAT",
         date={"column": "D", "timezone": zone},
     )
-    assert verdicts == (Counter(submitted=1) if days else Counter(refused=1))
-    assert [point[3] for point in place.points()] == ([day(days)] if days else [])
+    sent = {float(key): day(when) for key, when in enumerate(days.values(), 1) if when}
+    assert verdicts == +Counter(submitted=len(sent), refused=len(days) - len(sent))
+    assert {point[4]: point[3] for point in place.points()} == sent
 
 
 def test_values_inside_a_variant_are_found_by_their_path(place: Place) -> None:
