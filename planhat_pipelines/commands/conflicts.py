@@ -56,24 +56,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(found: Sequence[Conflict], limit: int, *, values: bool) -> Iterator[str]:
-    from planhat_pipelines.engine.twoway.report import masked
+    from planhat_pipelines.engine.twoway.report import shown
 
-    def shown(value: str | None) -> str:
-        return (value or "") if values else masked(value)
-
-    rows = [
-        (
-            each.sync,
-            each.row,
-            each.field,
-            each.winner,
-            shown(each.snowflake),
-            shown(each.planhat),
-            f"{each.at:%Y-%m-%d %H:%M}",
-            each.why,
-        )
-        for each in found[:limit]
-    ]
+    rows: list[tuple[str, ...]] = []
+    for each in found[:limit]:
+        key, ours, theirs = shown(each, values=values)
+        when = f"{each.at:%Y-%m-%d %H:%M}"
+        rows.append((each.sync, key, each.field, each.winner, ours, theirs, when, each.why))
     yield from columns(["sync", "key", "field", "stays", "snowflake", "planhat", "when", "why"], rows)
     yield from rest(len(found), limit)
     if not values:

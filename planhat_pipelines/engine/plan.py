@@ -42,6 +42,11 @@ class Plan:
     missing: list[Missing] = field(default_factory=list[Missing])
     problem: str | None = None
 
+    @property
+    def is_well(self) -> bool:
+        """Whether a run can go, and would refuse nothing."""
+        return not (self.problem or self.missing or self.counts["refused"])
+
     def add(self, end: End, rows: Iterator[tuple[str, str]], many: int) -> None:
         """Count `many` rows, and look at as many of them as the sample takes."""
         self.counts[end] += many
@@ -76,7 +81,9 @@ def _add(plan: Plan, mapped: Mapped, shown: Callable[[str], str]) -> None:
     for end, which in ends:
         rows = mapped.ready.filter(which)
         plan.add(
-            end, ((shown(key), _fields(body)) for key, body in rows.select("key", "body").rows()), rows.height
+            end,
+            ((shown(key), named_fields(body)) for key, body in rows.select("key", "body").rows()),
+            rows.height,
         )
     refused = [
         (row if key is None else shown(key), field, reason)
@@ -89,7 +96,7 @@ def _add(plan: Plan, mapped: Mapped, shown: Callable[[str], str]) -> None:
     plan.add("unchanged", iter(()), mapped.unchanged)
 
 
-def _fields(body: str) -> str:
+def named_fields(body: str) -> str:
     """The names of the fields that a record brings, without their values."""
     record: dict[str, Any] = json.loads(body)
     custom: dict[str, Any] = record.pop("custom", {})

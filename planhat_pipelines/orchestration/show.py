@@ -97,19 +97,21 @@ def run_metadata(report: Report) -> dict[str, Any]:
 
 def conflicts_metadata(conflicts: Sequence[NewConflict], values: bool) -> dict[str, Any]:
     """Fields that both sides had changed, with their values masked unless `values` says to show them."""
-    from planhat_pipelines.engine.twoway.report import masked
+    from planhat_pipelines.engine.twoway.report import shown
 
-    rows = [
-        {
-            "key": each.row,
-            "field": each.field,
-            "stays": each.winner,
-            "snowflake": (each.snowflake or "") if values else masked(each.snowflake),
-            "planhat": (each.planhat or "") if values else masked(each.planhat),
-            "why": each.why,
-        }
-        for each in conflicts[:_CONFLICTS]
-    ]
+    rows: list[dict[str, Any]] = []
+    for each in conflicts[:_CONFLICTS]:
+        key, ours, theirs = shown(each, values=values)
+        rows.append(
+            {
+                "key": key,
+                "field": each.field,
+                "stays": each.winner,
+                "snowflake": ours,
+                "planhat": theirs,
+                "why": each.why,
+            }
+        )
     table = {"conflicts_sample": _table(rows)} if rows else {}
     return {"conflicts": len(conflicts), **table}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from planhat_pipelines.engine.report import Report
-from planhat_pipelines.ledger import NewConflict
+from planhat_pipelines.ledger import Conflict, NewConflict
+from planhat_pipelines.mapping.addresses import masked
 
 
 @dataclass
@@ -38,8 +39,16 @@ class TwoWayReport:
         return f"{self.sent.line()}; {self.back.line()}{clashes}"
 
 
-def masked(value: str | None) -> str:
-    """What may be shown of a customer's value: how long it is."""
+def shown(conflict: NewConflict | Conflict, *, values: bool) -> tuple[str, str, str]:
+    """Its key and the values of Snowflake and Planhat. Unless `values` says to show them, of a value only the length is
+    told, and of an e-mail address that is the key only its start."""
+    if values:
+        return conflict.row, conflict.snowflake or "", conflict.planhat or ""
+    key = masked(conflict.row) if "@" in conflict.row else conflict.row
+    return key, _length(conflict.snowflake), _length(conflict.planhat)
+
+
+def _length(value: str | None) -> str:
     if not value:
         return "empty"
     return "1 character" if len(value) == 1 else f"{len(value):,} characters"
