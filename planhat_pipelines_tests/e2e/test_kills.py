@@ -26,9 +26,10 @@ GOOD = [
 ROWS = [*GOOD, (6, "c-1", None, 1), (7, "later", "2026-01-01", 3)]
 BATCHES = 3
 
-# Before sending is after intending, and before settling is after sending: nothing is written down in between.
-BATCH_STEPS = [("intend", "before"), ("intend", "after"), ("send", "after"), ("settle", "after")]
-STEPS = [(*step, nth) for nth in (1, 2, BATCHES) for step in BATCH_STEPS]
+# Before sending is after intending, before settling is after sending, and before intending the next batch is after
+# settling the last: nothing is written down in between.
+BATCH_STEPS = [("intend", "after"), ("send", "after"), ("settle", "after")]
+STEPS = [("intend", "before", 1), *((*step, nth) for nth in (1, BATCHES) for step in BATCH_STEPS)]
 STEPS += [("begin", "after", 1), ("reject", "after", 1), ("park", "after", 1), ("commit", "after", 1)]
 
 
@@ -60,10 +61,12 @@ def test_metrics_killed_at_any_step_arrive_exactly_once(
 
 
 @pytest.mark.parametrize(
-    ("step", "when", "nth"),
-    [("intend", "after", 2), ("send", "after", 2), ("settle", "after", 2), ("commit", "after", 1)],
+    ("on_doubt", "step", "when", "nth"),
+    [
+        *((on_doubt, step, "after", 2) for on_doubt in ("hold", "resend") for step in ("intend", "send")),
+        *[("hold", "settle", "after", 2), ("resend", "commit", "after", 1)],
+    ],
 )
-@pytest.mark.parametrize("on_doubt", ["hold", "resend"])
 def test_activities_killed_at_any_step_are_held_or_sent_again_as_the_spec_says(
     place: Place, mortals: Mortals, on_doubt: str, step: str, when: str, nth: int
 ) -> None:
@@ -134,7 +137,7 @@ def test_a_row_parked_before_the_crash_and_sent_in_doubt_after_it_goes_once(
 @pytest.mark.parametrize(
     ("step", "when", "nth"),
     [
-        ("tried", "after", 1),
+        *[("tried", "after", 1), ("intend", "before", 1)],
         *((*step, nth) for nth in (1, 2) for step in BATCH_STEPS),
         ("unpark", "before", 1),
     ],
