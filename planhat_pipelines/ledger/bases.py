@@ -40,6 +40,12 @@ def settled(connection: sa.Connection, sync: str, fields: Sequence[str]) -> pl.D
     return _sum(connection.execute(query.order_by(bases.c.place, bases.c.id)), fields)
 
 
+def entries(connection: sa.Connection, sync: str) -> int:
+    """How many places there are."""
+    places = sa.select(sa.func.count(bases.c.place.distinct())).where(bases.c.sync == sync)
+    return connection.execute(places).scalar_one()
+
+
 def intended(connection: sa.Connection, sync: str, fields: Sequence[str], purpose: str) -> pl.DataFrame:
     """The same of batches without a receipt, of one purpose."""
     query = sa.select(bases.c.batch, bases.c.base_blob).join(batches, batches.c.id == bases.c.batch)

@@ -141,6 +141,11 @@ class Ledger:
         with self.database.read() as connection:
             return bases.settled(connection, sync, fields)
 
+    def base_entries(self, sync: str) -> int:
+        """How many entries `bases` sums up; `Claim.remember_bases` makes one of them."""
+        with self.database.read() as connection:
+            return bases.entries(connection, sync)
+
     def intended_bases(self, sync: str, fields: Sequence[str], purpose: str) -> pl.DataFrame:
         """The same of batches of that purpose that are still intended: what a run that died was about to make them
         agree on."""

@@ -120,6 +120,20 @@ def single(
     return _Look(client, model, select, None, kinds).frame([row for row in found if row is not None])
 
 
+def of_companies(
+    client: Planhat,
+    model: Model,
+    select: Sequence[str],
+    companies: Iterable[str],
+    *,
+    kinds: Mapping[str, Kind] | None = None,
+) -> pl.DataFrame:
+    """The records of these companies (`_id`s), as in `Changes.records`."""
+    filters = {model.company_field or "companyId": ",".join(sorted(companies))}
+    look = _Look(client, model, select, None, kinds, filters)
+    return look.at_everything("as asked").records
+
+
 class _NotSorted(Exception):
     """The list is not in the order of its stamps, or does not say so."""
 
@@ -142,9 +156,10 @@ class _Look:
         select: Sequence[str],
         since: str | None,
         kinds: Mapping[str, Kind] | None,
+        filters: Mapping[str, str] | None = None,
     ) -> None:
         self._client, self._path, self._limit = client, f"/{model.path}", model.page_max
-        self._view = View.of(model, (*select, *STAMPS), kinds=kinds)
+        self._view = View.of(model, (*select, *STAMPS), filters, kinds=kinds)
         self._columns = tuple(dict.fromkeys(("_id", *select)))
         self._since = since
         self._newest = ""

@@ -24,7 +24,7 @@ def rule(flow: Flow, on_conflict: Winner, case: dict[str, int | bool | None]) ->
     elif writing is not None and s == writing:
         base = writing
     if flow == "to_snowflake":
-        return (FETCH if seen and p != base else NOTHING), False
+        return (FETCH if seen and (p != base or writing is not None) else NOTHING), False
     if seen and s == p:
         return NOTHING, False
     if flow == "to_planhat" or not seen:  # what is not seen has not changed in Planhat
@@ -33,13 +33,18 @@ def rule(flow: Flow, on_conflict: Winner, case: dict[str, int | bool | None]) ->
         if EMPTY in (s, p):
             return (FETCH if s == EMPTY else PUSH), False
         return winner(on_conflict, newer), True
+    if base is None:
+        base = EMPTY  # one side had nothing when something was about to be carried there
     edited_here = s not in {base, sending} - {None}
     edited_there = p not in {base, writing} - {None}
-    if edited_here and edited_there:
+    carried_here, carried_there = s == sending != base, p == writing != base
+    if (edited_here and edited_there) or (carried_here and carried_there):
         return winner(on_conflict, newer), True
-    if edited_here or edited_there:
-        return (PUSH if edited_here else FETCH), False
-    return (PUSH if s == sending else FETCH), False  # one holds the base, the other what was on its way
+    if edited_there:  # nobody knows whether it covers what was about to be sent
+        return FETCH, sending not in (None, base)
+    if edited_here:
+        return PUSH, writing not in (None, base)
+    return (PUSH if carried_here else FETCH), False
 
 
 def winner(on_conflict: Winner, newer: int | bool | None) -> int:

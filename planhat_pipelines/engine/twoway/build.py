@@ -12,7 +12,7 @@ from planhat_pipelines.engine.twoway.fields import sides
 from planhat_pipelines.engine.twoway.records import PlanhatRecords
 from planhat_pipelines.engine.twoway.sync import TwoWaySync
 from planhat_pipelines.ledger import Ledger
-from planhat_pipelines.mapping.columns import Cell
+from planhat_pipelines.mapping.columns import ROW, Cell
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.planhat.lookups import CustomField, custom_fields
 from planhat_pipelines.planhat.reading import CUSTOM_KINDS
@@ -67,9 +67,12 @@ def two_way_sync(
         spec.name, planhat, ledger, mapping, spec.company.id if spec.company else "external", log=log
     )
     records = _records(spec, planhat, customs, full=full, log=log)
+    source = None if mirror else records_source(spec, session, log, full=full, mapping=mapping)
+    if source:
+        source.guards = target.columns
     return TwoWaySync(
         spec.name,
-        None if mirror else records_source(spec, session, log, full=full, mapping=mapping),
+        source,
         target,
         records,
         destination,
@@ -151,7 +154,8 @@ def target_of(spec: RecordsSpec, session: SnowflakeConnection) -> Target:
     if spec.company and not spec.company.path and inserts(spec):
         columns.append(spec.company.column)
     zones = {each.column: each.timezone for each in spec.fetched if each.column}
-    return Target(session, table_of(spec), spec.key.column, columns, inserts(spec), spec.gone_column, zones)
+    key, gone = spec.key.column, spec.gone_column
+    return Target(session, table_of(spec), key, columns, inserts(spec), gone, zones, ROW)
 
 
 def _mirror_columns(spec: RecordsSpec, customs: Sequence[CustomField]) -> dict[str, SnowflakeType]:

@@ -16,7 +16,13 @@ from planhat_pipelines.snowflake.tables import Column, Table, resolve
 from planhat_pipelines.spec.records import RecordsSpec, TableField
 
 GONE = "(gone)"
-"""Stands among the fields of a base for whether Planhat no longer has the record."""
+"""Stands among the fields of a base for what is there no longer: 1 for the record, LEFT for the row, else 0."""
+
+LEFT = 2
+
+ID = "(id)"
+"""Stands among the fields of a base for the fingerprint of the record's `_id`. What both sides agreed on does not hold
+for another record of the same key, be it made by people or by a run that did not know that the first one was gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +63,16 @@ def sides(
     return found
 
 
-def theirs(records: pl.DataFrame, fields: Sequence[Side]) -> pl.DataFrame:
-    """Planhat's records, whose values are text under the fields' labels, with their canonical texts `v0`, `v1` ... and
-    fingerprints `p0`, `p1` ..., in the order of `fields`."""
-    if not records.height:
-        empty = {f"v{at}": pl.String for at in range(len(fields))} | {
-            f"p{at}": pl.UInt64 for at in range(len(fields))
-        }
-        return records.hstack(pl.DataFrame(schema=empty))
-    records = records.with_columns(
-        each.form.of_planhat(pl.col(each.label)).alias(f"v{at}") for at, each in enumerate(fields)
-    )
-    return records.hstack([_hashed(records, f"v{at}", f"p{at}", each.form) for at, each in enumerate(fields)])
+def theirs(records: pl.DataFrame, key: str, fields: Sequence[Side], company: str | None) -> pl.DataFrame:
+    """Planhat's records that have the key, as `key`: with `stamp`, `pid` (fingerprint of `_id`), `whose` (the value of
+    the field `company`), and of the `fields` in their order the canonical texts `v0`, `v1` ... and fingerprints `p0`,
+    `p1` ... `records` has their values as text."""
+    whose = pl.col(company) if company else pl.lit(None, pl.String)
+    texts = [each.form.of_planhat(pl.col(each.label)).alias(f"v{at}") for at, each in enumerate(fields)]
+    keyed = records.filter(pl.col(key).is_not_null())
+    found = keyed.select(pl.col(key).alias("key"), "_id", "stamp", whose.alias("whose"), *texts)
+    prints = [_hashed(found, f"v{at}", f"p{at}", each.form) for at, each in enumerate(fields)]
+    return found.hstack([fingerprints(found["_id"]).rename("pid"), *prints]).drop("_id")
 
 
 def ours(rows: pl.DataFrame, values: Sequence[Value], fields: Sequence[Side]) -> pl.DataFrame:

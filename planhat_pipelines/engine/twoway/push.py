@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -13,7 +13,7 @@ from planhat_pipelines.engine.protocols import Parcel
 from planhat_pipelines.engine.records import RecordsDestination
 from planhat_pipelines.engine.report import Report
 from planhat_pipelines.engine.twoway import decide
-from planhat_pipelines.engine.twoway.fields import Side
+from planhat_pipelines.engine.twoway.fields import GONE, Side
 from planhat_pipelines.engine.twoway.pairs import agreed
 from planhat_pipelines.ledger import Claim
 from planhat_pipelines.mapping.columns import ROW
@@ -30,6 +30,7 @@ class Push:
     records: RecordsDestination
     fields: Sequence[Side]
     report: Report
+    delivered: list[pl.Series] = field(default_factory=list[pl.Series])  # keys of records that are there now
 
     def ready(self, pairs: pl.DataFrame, values: Sequence[Value]) -> pl.DataFrame:
         """Decided rows as items: ROW, `key`, `body`, `hash`, and the new bases under the fields' labels."""
@@ -46,7 +47,9 @@ class Push:
     def deliver(self, ready: pl.DataFrame) -> None:
         """Send the items. An error leaves their batch as intended: what became of it shows when both sides are read
         again, and nothing is sent again without that look."""
-        bases = ready.select("key", *(each.label for each in self.fields))
+        if not ready.height:
+            return
+        bases = ready.select("key", *(each.label for each in self.fields), GONE)
         parcels, at = self.records.parcels(ready.select(ROW, "key", "body", "hash")), 0
         for parcel in parcels:
             self._send(parcel, bases[at : at + parcel.items])
@@ -77,5 +80,6 @@ class Push:
             unpark=parcel.rows.to_list(),
             bases=bases.filter(~pl.col("key").is_in(refused)) if refused else None,
         )
+        self.delivered.append(parcel.rows.filter(~parcel.rows.is_in(refused)))
         self.report.count(receipt.counts)
         self.report.refuse(receipt.refusals)

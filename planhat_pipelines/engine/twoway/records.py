@@ -10,7 +10,7 @@ import polars as pl
 
 from planhat_pipelines.engine.protocols import JsonObject
 from planhat_pipelines.planhat.catalogue import Kind, Model
-from planhat_pipelines.planhat.changes import Changes, changes, has_changed, single
+from planhat_pipelines.planhat.changes import Changes, changes, has_changed, of_companies, single
 from planhat_pipelines.planhat.client import Planhat
 
 SINGLY = 100  # records that are asked for one by one; more of them, and all are read
@@ -48,10 +48,12 @@ class PlanhatRecords:
         )
         if found.why:
             self.log(f"Planhat: reading all {self.model.path}: {found.why}")
-        if found.whole:
-            self._all = found
         full_at = now.isoformat() if found.whole or cursor is None else cursor["full_at"]
         return found, {"stamp": found.stamp, "full_at": full_at, "fields": list(self.select)}
+
+    def again(self, since: str | None) -> pl.DataFrame:
+        """What changed after a look, whose stamp is `since`; the next run finds it once more."""
+        return changes(self.client, self.model, self.select, since, kinds=self.kinds).records
 
     def changed(self, cursor: JsonObject | None) -> bool:
         """Whether anything may be new; asks for one record."""
@@ -64,12 +66,15 @@ class PlanhatRecords:
             return True
         return (now - datetime.fromisoformat(cursor["full_at"])).total_seconds() >= self.full_every
 
-    def these(self, keys: Collection[str]) -> pl.DataFrame:
-        """The records of these keys; all there are, where they are many."""
+    def these(self, keys: Collection[str], companies: Collection[str] = ()) -> pl.DataFrame:
+        """The records of these keys; all there are, where they are many. Where keys mean a record only within a
+        company, all records of these `companies` (their `_id`s)."""
         if self._all is None and len(keys) > SINGLY:
             self.log(f"Planhat: reading all {self.model.path}, as {len(keys):,} rows are new to this sync")
             self._all = changes(self.client, self.model, self.select, None, full=True, kinds=self.kinds)
         if self._all is not None:
             wanted = pl.DataFrame({self.key: list(keys)}, schema={self.key: pl.String})
             return self._all.records.join(wanted, on=self.key, how="semi")
+        if len(companies):
+            return of_companies(self.client, self.model, self.select, set(companies), kinds=self.kinds)
         return single(self.client, self.model, self.select, self.key, sorted(keys), kinds=self.kinds)

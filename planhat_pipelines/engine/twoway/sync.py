@@ -6,18 +6,21 @@ the next one reads from the same cursors, and what the dead one had got through 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import polars as pl
 
+from planhat_pipelines.engine.held import Held
 from planhat_pipelines.engine.protocols import JsonObject
 from planhat_pipelines.engine.records import RecordsDestination
 from planhat_pipelines.engine.report import Report
 from planhat_pipelines.engine.twoway.back import WRITE_BACK
+from planhat_pipelines.engine.twoway.carry import Carry
 from planhat_pipelines.engine.twoway.decide import Winner
-from planhat_pipelines.engine.twoway.fields import GONE, Side
+from planhat_pipelines.engine.twoway.fields import GONE, ID, Side
 from planhat_pipelines.engine.twoway.push import PUSH
 from planhat_pipelines.engine.twoway.records import PlanhatRecords
 from planhat_pipelines.engine.twoway.report import TwoWayReport
@@ -27,8 +30,10 @@ from planhat_pipelines.mapping.columns import Cell
 from planhat_pipelines.mapping.targets import known_targets
 from planhat_pipelines.planhat.catalogue import model
 from planhat_pipelines.planhat.lookups import targets
-from planhat_pipelines.snowflake.records import RecordsTable
+from planhat_pipelines.snowflake.records import RecordsIncrement, RecordsTable
 from planhat_pipelines.snowflake.writeback import Target
+
+_MANY = 100  # entries of bases that are summed up
 
 
 @dataclass
@@ -79,38 +84,70 @@ class TwoWaySync:
         log(report.line())
         return report
 
+    @cached_property
+    def by_company(self) -> bool:
+        """Whether a key means a record only together with its company: external ids of all models but companies are
+        unique within one only. (Planhat developers, core concepts.)"""
+        owned = self.records.model.company_field not in (None, "companyIds")
+        return owned and self.companies is not None and self.records.key in ("externalId", "email")
+
     def _work(self, claim: Claim, report: TwoWayReport, log: Callable[[str], None]) -> None:
         if window := self.ledger.open_window(self.name):
             claim.abandon(window)  # of a run that died while it moved the cursor
         left = self.ledger.batches(self.name, "intended")
         cursor = self.ledger.cursor(self.name)
         place: JsonObject = cursor.value or {}
-        labels = [*(each.label for each in self.fields), GONE]
         increment = self.source.next(place.get("snowflake")) if self.source else None
-        changes, seen = self.records.since(place.get("planhat"))
-        look = Round(
-            self,
-            claim,
-            report,
-            log,
-            self.ledger.bases(self.name, labels),
-            self.ledger.intended_bases(self.name, labels, PUSH),
-            self.ledger.intended_bases(self.name, labels, WRITE_BACK),
-            changes,
-        )
-        for rows in increment.pieces() if increment else ():
-            look.look_at(rows)
-        if self.source and (due := look.due(whole=increment is not None and increment.whole)):
-            for rows in self.source.rows(sorted(due)):
-                look.look_at(rows)
-        look.carry()
+        with Held() as held:
+            look, seen = self._look(claim, report, log, increment, place, held)
+            Carry(look, seen["stamp"]).carry()
         for batch in left:
             claim.drop(batch.id)  # every row of it was looked at
-        if changes.whole:
-            claim.remember_bases(self.ledger.bases(self.name, labels))
+        if self.ledger.base_entries(self.name) > _MANY:
+            claim.remember_bases(self.ledger.bases(self.name, self._labels))
         report.balance()
         after = {"snowflake": increment.cursor() if increment else place.get("snowflake"), "planhat": seen}
         if after != place:
             claim.commit(claim.begin({}, cursor.version), after)
         report.sent.cursor_from, report.sent.cursor_to = place.get("snowflake"), after["snowflake"]
         report.back.cursor_from, report.back.cursor_to = place.get("planhat"), seen
+
+    @property
+    def _labels(self) -> list[str]:
+        return [*(each.label for each in self.fields), GONE, ID]
+
+    def _look(
+        self,
+        claim: Claim,
+        report: TwoWayReport,
+        log: Callable[[str], None],
+        increment: RecordsIncrement | None,
+        place: JsonObject,
+        held: Held,
+    ) -> tuple[Round, JsonObject]:
+        """What there is to do, and the place in Planhat after it."""
+        began = time.monotonic()
+        changes, seen = self.records.since(place.get("planhat"))
+        look = Round(
+            self,
+            claim,
+            report,
+            log,
+            self.ledger.bases(self.name, self._labels),
+            self.ledger.intended_bases(self.name, self._labels, PUSH),
+            self.ledger.intended_bases(self.name, self._labels, WRITE_BACK),
+            changes.whole,
+            held,
+            began,
+        )
+        look.look_there(changes.records)
+        del changes  # which may be much
+        for rows in increment.pieces() if increment else ():
+            look.look_at(rows)
+        whole = increment is not None and increment.whole
+        if whole:
+            look.all_were_looked_at()
+        if self.source and (due := look.due(whole=whole)):
+            for rows in self.source.rows(sorted(due)):
+                look.look_at(rows)
+        return look, seen
