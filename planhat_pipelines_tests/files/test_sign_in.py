@@ -65,6 +65,15 @@ def test_a_key_and_a_role_with_its_external_id_let_us_in(own_key: S3Account, loc
     check(dataclasses.replace(own_key, role_arn=access.role_arn, external_id=access.external_id))
 
 
+def test_a_role_that_may_be_assumed_may_do_no_more_than_it_is_allowed(
+    own_key: S3Account, local_s3: S3Server
+) -> None:
+    access = local_s3.access
+    account = dataclasses.replace(own_key, role_arn=access.role_arn, external_id=access.external_id)
+    with pytest.raises(AccessDenied, match=r"in bucket other.*s3:ListBucket"):
+        Bucket(S3Client(account), "other").check("devices/")
+
+
 def test_a_copied_line_end_does_no_harm(own_key: S3Account) -> None:
     check(dataclasses.replace(own_key, secret_access_key=f" {own_key.secret_access_key}\n"))
 
