@@ -10,6 +10,7 @@ import dagster as dg
 from dagster._utils.warnings import suppress_dagster_warnings
 from dagster.components.core.component_tree import ComponentTree
 
+from planhat_pipelines.orchestration.alerts import alert_definitions
 from planhat_pipelines.orchestration.observe import observe_sources
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, S3SignIn, SnowflakeSignIn
 from planhat_pipelines.orchestration.sources import companies_first, external_sources
@@ -36,7 +37,10 @@ def defs() -> dg.Definitions:
     )
     sources = external_sources(synced)
     return dg.Definitions.merge(
-        companies_first(synced), dg.Definitions(assets=sources), observe_sources(sources)
+        companies_first(synced),
+        dg.Definitions(assets=sources),
+        observe_sources(sources),
+        alert_definitions(synced),
     )
 
 

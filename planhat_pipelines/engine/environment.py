@@ -11,6 +11,10 @@ Planhat     PLANHAT_TOKEN, PLANHAT_TENANT, PLANHAT_API_URL, PLANHAT_ANALYTICS_UR
 Ledger      PLANHAT_LEDGER_URL; without it a SQLite file in the home folder.
 Spool       PLANHAT_SPOOL_FOLDER, where the drop that is worked on lies; without it a folder in the home folder.
 Doubt       PLANHAT_READ_BACK_SECONDS: how long Planhat may take to show a metric point it took (assumption: 120).
+Alerts      PLANHAT_ALERT_WEBHOOK (of Slack, or what takes its form); PLANHAT_ALERT_MAIL_TO (addresses with commas
+            between) with PLANHAT_ALERT_MAIL_FROM, PLANHAT_ALERT_SMTP_HOST, PLANHAT_ALERT_SMTP_PORT,
+            PLANHAT_ALERT_SMTP_USER, PLANHAT_ALERT_SMTP_PASSWORD, PLANHAT_ALERT_SMTP_SECURITY (starttls, tls or none);
+            PLANHAT_ALERT_REFUSED: the share of refused rows that is too many (0.05); PLANHAT_DAGSTER_URL, for links.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from planhat_pipelines.planhat.account import Account
 from planhat_pipelines.snowflake.account import SnowflakeAccount
 
 if TYPE_CHECKING:
+    from planhat_pipelines.engine.alerts import Receivers
     from planhat_pipelines.files.account import S3Account
     from planhat_pipelines.ledger import Ledger
     from planhat_pipelines.planhat.client import Planhat
@@ -130,6 +135,21 @@ def read_back_seconds(environment: Mapping[str, str]) -> float:
     """How long a metric point may take until Planhat shows it."""
     variable = "PLANHAT_READ_BACK_SECONDS"
     return float(_number(variable, environment)) if environment.get(variable) else 120.0
+
+
+def alert_receivers(environment: Mapping[str, str], **given: Any) -> Receivers:
+    """Who is told when something is wrong; what is given goes first. Raises NotConfigured."""
+    from planhat_pipelines.engine.alerts import Receivers
+
+    values = dict(given)
+    for field in dataclasses.fields(Receivers):
+        variable = f"PLANHAT_{'' if field.name == 'dagster_url' else 'ALERT_'}{field.name.upper()}"
+        if field.name not in values and environment.get(variable):
+            values[field.name] = environment[variable]
+    try:
+        return Receivers(**values)
+    except ValueError as error:
+        raise NotConfigured(f"Alerts: {error}") from None
 
 
 def _number(variable: str, environment: Mapping[str, str]) -> int:
