@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planhat_pipelines.commands import stage, summary
-from planhat_pipelines.commands.summary import Ran
+from planhat_pipelines.commands.summary import Edits, Ran
 
 if TYPE_CHECKING:
     from planhat_pipelines.orchestration.local import SyncJob
@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `demo`."""
     parser.description = (
         "Start a Snowflake, an S3 and a Planhat on this machine with a made-up software company in them, run all "
-        "syncs through Dagster, let a day pass, run them again, and show what came of it. "
+        "syncs through Dagster, let a day pass, run them again, and show what came of it. Syncs in both directions run "
+        "a third time, to show that what they wrote is not taken for news. "
         "Forgets what an earlier demo or sandbox left in FOLDER."
     )
     parser.epilog = "example: planhat-pipelines demo --scale 0.2 --no-keep"
@@ -62,8 +63,8 @@ def run(args: argparse.Namespace) -> int:
             box.start()
         home = stage.dagster_home(args.folder, fresh=True)
         os.environ.update(stage.surroundings(box.environment, home))
-        ran = _play(box)
-        told = summary.all_told(box.environment, ran, args.folder, kept=args.keep)
+        ran, edits = _play(box)
+        told = summary.all_told(box.environment, ran, edits, args.folder, kept=args.keep)
         print("", *told, sep="\n", flush=True)
         if args.keep:
             threading.Event().wait()
@@ -75,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
     return 1 if any(each.failure for each in ran) else 0
 
 
-def _play(box: Sandbox) -> list[Ran]:
+def _play(box: Sandbox) -> tuple[list[Ran], Edits]:
+    """All rounds, and what people edited in Planhat in between."""
     warnings.filterwarnings(
         "ignore", message="(Class|Parameter|Function) `"
     )  # Dagster's, of its own beta parts
@@ -90,7 +92,11 @@ def _play(box: Sandbox) -> list[Ran]:
     news = f"{sum(table.rows.height for table in day.new)} new rows, {len(day.changed)} changed accounts"
     print(f"\nA day passes: {news}, {len(day.drops)} new file, {len(day.edits)} edits in Planhat")
     print("\nRound 2: only what is new", flush=True)
-    return [*ran, *_round(2, jobs)]
+    ran += _round(2, jobs)
+    both = {each.sync for each in ran if each.goes_both_ways}
+    print("\nRound 3: both ways once more; what round 2 wrote comes back, and moves nothing", flush=True)
+    ran += _round(3, [job for job in jobs if job.sync in both])
+    return ran, day.edits
 
 
 def _round(number: int, jobs: Sequence[SyncJob]) -> Iterator[Ran]:

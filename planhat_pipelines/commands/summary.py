@@ -1,4 +1,4 @@
-"""What a demo tells at its end: each round of each sync, what Planhat holds, what did not go, and where to look."""
+"""What a demo tells at its end: each round of each sync, what each side holds, what did not go, and where to look."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from planhat_pipelines.commands import stage
 from planhat_pipelines.commands.table import columns
 from planhat_pipelines.planhat.catalogue import model
 
 _VERDICTS = ("created", "updated", "unchanged", "submitted", "refused", "parked", "held", "duplicate")
+_EDITED = {
+    "phase": "PHASE",
+    "city": "CITY",
+    "csmScore": "CSM_SCORE",
+}  # fields of companies, and their columns
 _SHOWN = ("company", "enduser", "license", "asset", "project", "task", "opportunity")
+
+Edits = Sequence[Mapping[str, Any]]
+"""Changed fields of companies, each with the externalId."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +35,34 @@ class Ran:
     seconds: float
     failure: str | None
 
+    @property
+    def goes_both_ways(self) -> bool:
+        """Whether its counts tell of a way back."""
+        return "back_rows_read" in self.counts
+
+    @property
+    def ends(self) -> dict[str, int]:
+        """How many rows ended how, and of those that came back how many changed the table."""
+        back = self.counts.get("back_created", 0) + self.counts.get("back_updated", 0)
+        verdicts = {name: self.counts.get(name, 0) for name in _VERDICTS}
+        return verdicts | {"written back": back, "in conflict": self.counts.get("conflicts", 0)}
+
 
 def line(ran: Ran) -> str:
     """One run in words."""
     if ran.failure:
         return f"failed: {ran.failure}"
-    ends = ", ".join(f"{ran.counts[name]:,} {name}" for name in _VERDICTS if ran.counts.get(name))
+    ends = ", ".join(f"{count:,} {name}" for name, count in ran.ends.items() if count)
     return f"{ran.counts.get('rows_read', 0):>7,} rows: {ends or 'nothing new'} ({ran.seconds:.1f} s)"
 
 
 def all_told(
-    environment: Mapping[str, str], ran: Sequence[Ran], folder: Path, *, kept: bool
+    environment: Mapping[str, str], ran: Sequence[Ran], edits: Edits, folder: Path, *, kept: bool
 ) -> Iterator[str]:
-    """The whole summary."""
+    """The whole summary. `edits`: what people changed in Planhat between the rounds."""
     yield from _table(ran)
+    yield ""
+    yield from _came_back(environment, ran, edits)
     yield ""
     yield from _held(environment)
     yield ""
@@ -49,19 +72,40 @@ def all_told(
 
 
 def _table(ran: Sequence[Ran]) -> Iterator[str]:
-    used = [name for name in _VERDICTS if any(each.counts.get(name) for each in ran)]
+    used = list(dict.fromkeys(name for each in ran for name, count in each.ends.items() if count))
+    used.sort(key=list(ran[0].ends).index)
     order = list(dict.fromkeys(each.sync for each in ran))
     rows = [
         (
             each.sync,
             each.round,
             each.counts.get("rows_read", 0),
-            *(each.counts.get(name, 0) for name in used),
+            *(each.ends[name] for name in used),
             round(each.seconds, 1),
         )
         for each in sorted(ran, key=lambda each: (order.index(each.sync), each.round))
     ]
     yield from columns(["sync", "round", "rows read", *used, "seconds"], rows)
+
+
+def _came_back(environment: Mapping[str, str], ran: Sequence[Ran], edits: Edits) -> Iterator[str]:
+    """Each edit that a person made in Planhat, beside what Snowflake holds by now."""
+    from planhat_pipelines.sandbox.fill import ask
+
+    yield "Edited in Planhat between rounds 1 and 2, and what Snowflake holds by now:"
+    _, rows = ask(environment, "SELECT ACCOUNT_ID, PHASE, CITY, CSM_SCORE FROM ACCOUNTS")
+    holds = {account: dict(zip(_EDITED, values, strict=True)) for account, *values in rows}
+    lines: list[tuple[object, ...]] = []
+    for edit in edits:
+        for field in _EDITED:
+            if field in edit:
+                now = str(holds[str(edit["externalId"])][field])
+                why = "" if now == str(edit[field]) else "was changed there, too: on_conflict decided"
+                lines.append((edit["externalId"], field, str(edit[field]), now, why))
+    yield from columns(["company", "field", "edited to", "Snowflake holds", ""], lines)
+    third = [each for each in ran if each.round == 3 and each.goes_both_ways]
+    moved = sum(each.ends[name] for each in third for name in ("created", "updated", "written back"))
+    yield f"Round 3 sent and wrote {f'{moved:,} rows' if moved else 'nothing'}: a sync's own writes are no news to it."
 
 
 def _held(environment: Mapping[str, str]) -> Iterator[str]:
@@ -108,6 +152,7 @@ def _where_next(environment: Mapping[str, str], folder: Path, *, kept: bool) -> 
         dev: "Dagster over this sandbox: lineage, checks, the runs above",
         f"source {shlex.quote(_near(sandbox / 'env'))}": "for the commands below: where to sign in",
         "planhat-pipelines rejections": "every refused row; --parked: what waits for which record",
+        "planhat-pipelines conflicts": "fields that both sides had changed; --show-values: with both values",
         "planhat-pipelines check": "try what the syncs promise of the three accounts",
         f"planhat-pipelines sandbox --next-day{box}": "let another day pass (while the sandbox runs)",
     }
