@@ -43,7 +43,7 @@ def dock(shore: tuple[Any, PlanhatServer, dict[str, str]], tmp_path: Path) -> It
     dock.ledger.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def mortals() -> Iterator[Mortals]:
     """Runs that die on order."""
     with Mortals() as mortals:
