@@ -20,6 +20,7 @@ import requests
 import snowflake.connector
 from botocore.exceptions import ClientError
 
+from planhat_pipelines.cli import main
 from planhat_pipelines.sandbox.run import PORTS, Sandbox, SandboxError, let_a_day_pass
 from planhat_pipelines.sandbox.world import World, build
 
@@ -207,6 +208,18 @@ def test_a_next_day_brings_rows_changes_files_and_edits(box: Sandbox) -> None:
 
 def _keys(table: Any) -> str:
     return ", ".join(f"'{key}'" for key in table.rows[table.key])
+
+
+def test_anybody_can_look_into_the_snowflake_from_the_command_line(
+    box: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    look = ["sandbox", "--folder", str(box.folder), "--sql"]
+    assert main([*look, "SELECT ACCOUNT_ID, CITY FROM ACCOUNTS ORDER BY 1 LIMIT 2"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["ACCOUNT_ID", "CITY"]
+    assert len(rows) == 2
+    assert main([*look, "SELECT NOTHING FROM NOWHERE"]) == 1
+    assert "NOWHERE" in capsys.readouterr().err
 
 
 def test_a_second_start_on_the_same_folder_says_that_one_is_running(box: Sandbox) -> None:
