@@ -124,14 +124,15 @@ class SnowflakeAccount:
         when they leave the block."""
         from snowflake.connector import SnowflakeConnection
         from snowflake.connector.errors import Error
+        from snowflake.connector.vendored.requests.exceptions import RequestException
 
         try:
             session = SnowflakeConnection(**self.connect_args())
-        except Error as error:
+        except (Error, RequestException) as error:
             raise translated(error, f"Signing in as {self.user} at {self.host or self.account}") from None
         try:
             yield session
-        except Error as error:
+        except (Error, RequestException) as error:  # the connector lets an answer that breaks off through as it is
             raise translated(error, "Reading from Snowflake") from error
         finally:
             session.close()

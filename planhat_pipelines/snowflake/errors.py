@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from snowflake.connector.errors import Error
+    from snowflake.connector.vendored.requests.exceptions import RequestException
 
 _SIGN_IN_STATES = {"08001", "28000"}
 _NOT_FOUND = {2003, 2043, 904, 2049}
@@ -56,8 +57,12 @@ class Temporary(SnowflakeError):
     """The next run may do better."""
 
 
-def translated(error: Error, doing: str) -> SnowflakeError:
+def translated(error: Error | RequestException, doing: str) -> SnowflakeError:
     """The connector's error as one of ours. `doing` says what was tried, without values."""
+    from snowflake.connector.errors import Error
+
+    if not isinstance(error, Error):
+        return Temporary(f"{doing}: the connection to Snowflake broke off ({type(error).__name__}).")
     number, state = error.errno or 0, error.sqlstate or ""
     code = f"{number:06d} ({state})" if state else f"{number:06d}"
     if number in _SIGN_IN_HINTS or state in _SIGN_IN_STATES or 390000 <= number < 396000:

@@ -1,0 +1,1 @@
+"""Random kills and faults, and what must hold all the same: python -m torture."""

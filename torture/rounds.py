@@ -1,0 +1,202 @@
+"""One round: some syncs on one ledger, several acts of changes, troubles and kills, then peace, and what must hold."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import sqlalchemy as sa
+
+from planhat_pipelines.ledger import schema
+from torture.crm import BothWays, OneWay
+from torture.drops import DropMetrics, DropRecords
+from torture.runs import Ended
+from torture.scenes import Scene, Violations
+from torture.stage import BUDGET, CALM, HASTE, Stage
+from torture.trouble import Troubles
+from torture.usage import Activities, Metrics
+
+SCENES: tuple[type[Scene], ...] = (Metrics, Activities, OneWay, BothWays, DropMetrics, DropRecords)
+READ_BACK = 0.8  # seconds after which Planhat shows what it took
+_JITTER = 0.5  # seconds between the leave to call and the arrival of the call
+
+
+@dataclass
+class Pace:
+    """What was learnt of earlier rounds about how long runs of a kind are, to die at any moment of them."""
+
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
+    moments: dict[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass
+class Outcome:
+    """What a round saw."""
+
+    seed: str
+    scenes: list[str]
+    runs: Counter[str] = field(default_factory=Counter[str])  # by how they ended
+    faults: Counter[str] = field(default_factory=Counter[str])
+    errors: Counter[str] = field(default_factory=Counter[str])
+    violations: Violations = field(default_factory=Violations)
+    seconds: float = 0.0
+
+
+def play(stage: Stage, seed: str, number: int, pace: Pace, only: str = "") -> Outcome:
+    """Play the round of this seed. `only`: the name of the only kind of scene."""
+    draw, began = Random(seed), time.monotonic()  # noqa: S311  (repeatable, not secret)
+    kinds = [each for each in SCENES if not only or each.__name__ == only]
+    kinds = draw.sample(kinds, k=min(len(kinds), draw.choice([1, 1, 1, 2])))
+    outcome = Outcome(seed, [each.__name__ for each in kinds])
+    with stage.round(number) as folder:
+        scenes = [kind(stage, draw, folder, number) for kind in kinds]
+        try:
+            _Round(stage, draw, folder, scenes, outcome, pace).play()
+        finally:
+            for scene in scenes:
+                scene.close()
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+class _Round:
+    def __init__(
+        self, stage: Stage, draw: Random, folder: Path, scenes: list[Scene], outcome: Outcome, pace: Pace
+    ) -> None:
+        self.stage, self.draw, self.folder, self.scenes = stage, draw, folder, scenes
+        self.outcome, self.pace = outcome, pace
+        self.found = outcome.violations
+        self.troubles = Troubles(stage, draw, folder)
+        self.debug = draw.random() < 0.1
+        self.number = 0
+
+    def play(self) -> None:
+        for scene in self.scenes:
+            scene.prepare()
+        for act in range(self.draw.choice([1, 1, 2, 3])):
+            if act:
+                for scene in self.scenes:
+                    scene.change()
+            self._act()
+            for scene in self.scenes:
+                scene.midway(self.found)
+        for scene in self.scenes:
+            scene.end()
+        self._peace()
+        for scene in self.scenes:
+            scene.finished(self.found)
+        self._no_secret()
+        self._no_claim()
+        self._budget_kept()
+        self.outcome.faults = self.troubles.made
+
+    def _act(self) -> None:
+        carried = self.troubles.some(self.scenes, alone=len(self.scenes) == 1)
+        twice = self.draw.random() < 0.3 and not carried["clock"]  # a second worker of each sync
+        started: list[tuple[int, Scene, float | None]] = []
+        for scene in [*self.scenes, *(self.scenes if twice else [])]:
+            moment, delay = 0, None
+            if self.draw.random() < 0.75:
+                if self.draw.random() < 0.5:
+                    moment = self.draw.randrange(1, 2 + self.pace.moments.get(type(scene).__name__, 40))
+                else:
+                    delay = self.draw.random() * 1.1 * self.pace.seconds.get(type(scene).__name__, 1.0)
+            pid = self._start(scene, HASTE, die_at=moment, **carried)
+            started.append((pid, scene, delay))
+        if self.draw.random() < 0.5:
+            time.sleep(self.draw.random() * 0.4)
+            self.draw.choice(self.scenes).change()
+        self._kill(started)
+        for pid, scene, _ in started:
+            self._ended(scene, self.stage.runs.end(pid), carried)
+        self.troubles.over()
+
+    def _kill(self, started: list[tuple[int, Scene, float | None]]) -> None:
+        began = time.monotonic()
+        for pid, _, delay in sorted(
+            (each for each in started if each[2] is not None), key=lambda each: each[2] or 0
+        ):
+            time.sleep(max(0.0, began + (delay or 0) - time.monotonic()))
+            self.stage.runs.kill(pid)
+
+    def _peace(self) -> None:
+        for again in range(self.draw.choice([1, 1, 2])):
+            for scene in self.scenes:
+                began = time.monotonic()
+                ended = self.stage.runs.end(self._start(scene, CALM))
+                self._ended(scene, ended, {})
+                said = f"{scene.name}: {ended.get('error')} {ended.get('trace')}"
+                self.found.expect("quiet", ended["end"] == "done", said)
+                if ended["end"] == "done" and not again:
+                    name = type(scene).__name__
+                    self.pace.seconds[name] = time.monotonic() - began
+                    self.pace.moments[name] = max(self.pace.moments.get(name, 0), ended["moments"])
+                elif ended["end"] == "done":
+                    said = f"{scene.name}: the second run sends {ended['counts']}"
+                    self.found.expect("quiet", not ended["counts"].get("items_sent"), said)
+
+    def _start(
+        self,
+        scene: Scene,
+        haste: dict[str, Any],
+        *,
+        die_at: int = 0,
+        clock: float = 0.0,
+        disk: int = 0,
+        hasty_ledger: bool = False,
+    ) -> int:
+        self.number += 1
+        environment = self.stage.environment(self.folder, hasty_ledger=hasty_ledger)
+        order = {"kind": scene.kind, "facts": scene.facts, "environment": dict(environment)}
+        order |= {"die_at": die_at, "clock": clock, "disk": disk, "haste": haste, "budget": BUDGET}
+        order |= {"items": 3, "patience": READ_BACK, "debug": self.debug, "run": self.number}
+        return self.stage.runs.start(order)
+
+    def _ended(self, scene: Scene, ended: Ended, carried: dict[str, Any]) -> None:
+        self.outcome.runs[ended["end"]] += 1
+        self.found.expect("typed", ended["end"] != "hung", f"{scene.name}: a run never ended")
+        if ended["end"] == "failed":
+            self.outcome.errors[ended["error"].partition(":")[0]] += 1
+            excused = carried.get("disk")  # no disk, no words
+            self.found.expect("typed", ended["typed"] or excused, f"{scene.name}: {ended['trace']}")
+
+    def _no_secret(self) -> None:
+        places = [self.stage.output, *self.folder.glob("ledger.db*")]
+        text = b"".join(path.read_bytes() for path in places)
+        for name, secret in self.stage.secrets.items():
+            self.found.expect("9 secrets", secret.encode() not in text, f"the {name} came to light")
+
+    def _no_claim(self) -> None:
+        ledger = self.scenes[0].ledger
+        with ledger.database.read() as connection:
+            owners = connection.execute(sa.select(schema.claims.c.owner)).scalars().all()
+        self.found.expect("10 orphans", not any(owners), f"{len(owners)} claims are left")
+        left = [path for path in (self.folder / "spool").rglob("*") if path.is_file()]
+        self.found.expect("10 orphans", not left, f"files are left: {left}")
+
+    def _budget_kept(self) -> None:
+        log = self.stage.planhat.admin("GET", "log", limit=20_000, host="main")
+        calls = [each for each in log if each["app"] == "runs"]
+        at = sorted(datetime.fromisoformat(each["at"]).timestamp() for each in calls)
+        for first in range(len(at)):
+            span = at[min(first + 100, len(at) - 1)] - at[first]
+            most = BUDGET["burst"] + BUDGET["rate"] * (span + _JITTER)
+            many = min(first + 100, len(at) - 1) - first + 1
+            self.found.expect("7 budget", many <= most, f"{many} calls in {span:.2f} s")
+        most = max(_at_once(calls), default=0)
+        # The server works on for killed runs, whose slots are given away at once.
+        killed = self.outcome.runs["killed"]
+        self.found.expect("7 budget", most <= BUDGET["parallel"] + killed, f"{most} calls at once")
+
+
+def _at_once(calls: list[dict[str, Any]]) -> list[int]:
+    """How many calls were under way whenever one began."""
+    spans = [
+        (began := datetime.fromisoformat(each["at"]).timestamp(), began + each["ms"] / 1000) for each in calls
+    ]
+    return [sum(begin <= at < end for begin, end in spans) for at, _ in spans]
