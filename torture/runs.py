@@ -43,11 +43,11 @@ class Runs:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                text=True,
-                bufsize=1,
+                bufsize=0,
                 env=environment,
             )
-        self._in, self._out = cast("IO[str]", self._process.stdin), cast("IO[str]", self._process.stdout)
+        self._pipes = [cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)]
+        self._out, self._read = self._pipes[1].fileno(), b""
         self._ended: dict[int, Ended] = {}
         return self
 
@@ -56,7 +56,7 @@ class Runs:
     ) -> None:
         self._process.kill()
         self._process.wait(10)
-        for pipe in (self._in, self._out):
+        for pipe in self._pipes:
             pipe.close()
 
     def start(self, order: Mapping[str, Any]) -> int:
@@ -81,14 +81,17 @@ class Runs:
         return self._ended.pop(pid)
 
     def _say(self, order: Mapping[str, Any]) -> None:
-        self._in.write(json.dumps(order) + "\n")
+        self._pipes[0].write(json.dumps(order).encode() + b"\n")
 
     def _line(self) -> Any:
-        if not select.select([self._out], [], [], PATIENCE)[0]:
-            raise TimeoutError("a run neither ended nor died")
-        line = self._out.readline()
-        if not line:
-            raise RuntimeError(f"the process that forks runs ended with {self._process.wait(10)}")
+        while b"\n" not in self._read:
+            if not select.select([self._out], [], [], PATIENCE)[0]:
+                raise TimeoutError("a run neither ended nor died")
+            some = os.read(self._out, 65_536)
+            if not some:
+                raise RuntimeError(f"the process that forks runs ended with {self._process.wait(10)}")
+            self._read += some
+        line, _, self._read = self._read.partition(b"\n")
         return json.loads(line)
 
 
