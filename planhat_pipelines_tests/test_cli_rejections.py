@@ -43,7 +43,8 @@ def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 def test_reasons_come_first_with_their_counts_then_the_rows(show: Show) -> None:
     lines = show().splitlines()
     assert [line.split()[0] for line in lines[:4]] == ["rows", "3", "1", "1"]
-    assert lines[1].split(maxsplit=3) == ["3", "seats", "ACCOUNT_ID", EMPTY]
+    assert lines[1].split(maxsplit=3) == ["3", "seats", "ACCOUNT_ID", f"{EMPTY}  {'#' * 20}"]
+    assert lines[2].endswith(f"  {'#' * 7}")
     assert lines[5].split() == ["sync", "row", "key", "stage", "field", "reason", "since", "times"]
     assert len(lines) == 6 + 5
 

@@ -10,12 +10,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, fields
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import planhat_pipelines
 from planhat_pipelines.commands.table import columns, positive, rest
+from planhat_pipelines.engine.again import AGAIN
 
 if TYPE_CHECKING:
     from planhat_pipelines.ledger import Parked, Rejection
+
+_DEFS = Path(planhat_pipelines.__file__).parent / "defs"
+_ACTIONS = {
+    "export": "read the refused rows of SYNC again at their source and write them as CSV, each with field and reason; "
+    "the file holds customers' values",
+    "retry": "let the next run of SYNC try its refused rows again, though nothing about them has changed",
+}
+_BAR = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Of an e-mail address there is only the start of its hash, by which Snowflake finds the row: WHERE "
         "SHA2(TRIM(EMAIL), 256) LIKE '1f0c9a...%'. Reads the ledger only (PLANHAT_LEDGER_URL)."
     )
-    parser.epilog = "example: planhat-pipelines rejections --sync daily_seats --csv > refused.csv"
+    parser.epilog = (
+        "examples: planhat-pipelines rejections --sync seats; planhat-pipelines rejections retry seats"
+    )
     parser.add_argument("--sync", metavar="NAME", help="of this sync only")
     parser.add_argument("--parked", action="store_true", help="rows that wait, by what they wait for")
     parser.add_argument(
@@ -35,10 +48,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--csv", action="store_true", help="all of them as CSV, without the counts; --limit does not count"
     )
+    actions = parser.add_subparsers(dest="action", metavar="export | retry")
+    for name, what in _ACTIONS.items():
+        action = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+        action.add_argument("name", metavar="SYNC", help="name of the sync")
+        action.add_argument(
+            "--defs",
+            metavar="FOLDER",
+            type=Path,
+            default=_DEFS,
+            help="where the syncs are (default: the project's own)",
+        )
+        if name == "export":
+            action.add_argument(
+                "--out", metavar="FILE", type=Path, help="only you may read it; default: print"
+            )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what the ledger holds; 1 when it cannot be read."""
+    """Print what the ledger holds, or do what was asked; 1 when that is not possible."""
+    if args.action:
+        from planhat_pipelines.commands.refused import act
+
+        return act(args)
     from planhat_pipelines.engine.environment import open_ledger
     from planhat_pipelines.ledger import LedgerError
 
@@ -61,9 +93,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _rejected(found: Sequence[Rejection], limit: int) -> Iterator[str]:
     reasons = Counter((each.sync, each.field, each.reason) for each in found)
-    yield from columns(
-        ["rows", "sync", "field", "reason"], [(count, *reason) for reason, count in reasons.most_common()]
-    )
+    most = max(reasons.values())
+    counted = [(count, *reason, _bar(count, most)) for reason, count in reasons.most_common()]
+    yield from columns(["rows", "sync", "field", "reason", ""], counted)
     yield ""
     rows = [
         (
@@ -82,6 +114,10 @@ def _rejected(found: Sequence[Rejection], limit: int) -> Iterator[str]:
     yield from rest(len(found), limit, ", or --csv for all")
 
 
+def _bar(count: int, most: int) -> str:
+    return "#" * max(1, round(_BAR * count / most))
+
+
 def _parked(found: Sequence[Parked], limit: int) -> Iterator[str]:
     waiting: dict[tuple[str, str, str], list[Parked]] = {}
     for each in found:
@@ -90,16 +126,17 @@ def _parked(found: Sequence[Parked], limit: int) -> Iterator[str]:
     rows = [
         (
             len(rows),
-            f"{model} with the {kind} id {target}",
+            "the next run, as asked" if model == AGAIN else f"{model} with the {kind} id {target}",
             ", ".join(sorted({each.sync for each in rows})),
             _day(min(each.since for each in rows)),
             max(each.tries for each in rows),
+            _bar(len(rows), len(ranked[0][1])),
         )
         for (model, kind, target), rows in ranked[:limit]
     ]
     yield f"{len(found):,} rows wait for {len(waiting):,} records that Planhat does not hold; they go when it does."
     yield ""
-    yield from columns(["rows", "wait for", "sync", "since", "tries"], rows)
+    yield from columns(["rows", "wait for", "sync", "since", "tries", ""], rows)
     yield from rest(len(ranked), limit, ", or --csv for all")
 
 

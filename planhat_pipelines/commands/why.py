@@ -72,6 +72,8 @@ def _every(story: Story) -> str:
 
 
 def _facts(story: Story) -> Iterator[tuple[str, str]]:
+    from planhat_pipelines.engine.again import is_again
+
     line, trace, spec = story.line, story.trace, story.trace.spec
     ways = {"to_planhat": "->", "to_snowflake": "<-", "both": "<->"}
     columns = ", ".join(line.columns)
@@ -102,7 +104,12 @@ def _facts(story: Story) -> Iterator[tuple[str, str]]:
         many = f"{len(story.waiting)} rows" if len(story.waiting) > 1 else "one row"
         yield (
             "parked",
-            f"{many} since {_at(first.since)}: no {first.model} has the {first.id_kind} id {first.target}",
+            f"{many} since {_at(first.since)}: "
+            + (
+                "tried again by the next run, as asked"
+                if is_again(first)
+                else f"no {first.model} has the {first.id_kind} id {first.target}"
+            ),
         )
     for each in story.conflicts:
         yield "conflict", f"{each.winner} stayed, {_at(each.at)}, run {each.run}: {each.why}"

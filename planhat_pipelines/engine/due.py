@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from planhat_pipelines.engine.again import is_again
+
 if TYPE_CHECKING:
     from planhat_pipelines.engine.protocols import JsonObject
     from planhat_pipelines.ledger import Ledger
@@ -32,6 +34,8 @@ def due(sync: str, sides: Mapping[str, Callable[[JsonObject | None], bool]], led
         if changed(cursor.value):
             return Due(True, f"{side} has changed")
     parked = ledger.parked(sync)
+    if again := sum(map(is_again, parked)):
+        return Due(True, f"refused rows are to be tried again, as asked: {again}")
     tried = [each.tried_at or each.since for each in parked]
     if tried and datetime.now(UTC) - min(tried) >= _TRY_PARKED_EVERY:
         return Due(True, f"{len(parked)} parked rows are looked up again")

@@ -8,6 +8,7 @@ from typing import TypeGuard
 
 import polars as pl
 
+from planhat_pipelines.engine.again import is_again
 from planhat_pipelines.engine.deliver import Delivery, rejections
 from planhat_pipelines.engine.doubt import Doubts
 from planhat_pipelines.engine.overtaking import older
@@ -140,9 +141,11 @@ class Sync:
         parked = self.ledger.parked(self.name)
         if not parked:
             return
-        known = self.destination.known([each.target for each in parked])
-        due = [each.row for each in parked if each.target in known]
-        delivery.claim.tried([each.row for each in parked if each.target not in known])
+        again = [each.row for each in parked if is_again(each)]
+        waiting = [each for each in parked if not is_again(each)]
+        known = self.destination.known([each.target for each in waiting]) if waiting else set[str]()
+        due = again + [each.row for each in waiting if each.target in known]
+        delivery.claim.tried([each.row for each in waiting if each.target not in known])
         gone = set(due)
 
         def mapped() -> Iterator[Mapped]:
@@ -153,8 +156,11 @@ class Sync:
 
         for each in self.destination.gate(mapped(), parked=True):
             delivery.deliver(each, window=None, unpark=True)
-        self._let_go(sorted(gone), delivery)
+        self._let_go(sorted(gone.difference(again)), delivery)
         left = self.ledger.parked(self.name)
+        settled = [each.row for each in left if is_again(each)]  # Planhat has what they say, or they are gone
+        delivery.claim.unpark(settled)
+        delivery.claim.resolve(settled)
         ends = gone.union(each.row for each in [*left, *self.ledger.rejections(self.name)])
         self._overtake(older(parked, set(due) - ends, left), delivery)
 
