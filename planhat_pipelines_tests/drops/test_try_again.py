@@ -7,7 +7,7 @@ import polars as pl
 from planhat_pipelines.engine.again import try_again
 from planhat_pipelines.engine.export import refused_rows
 from planhat_pipelines.spec.files import FilesSpec
-from planhat_pipelines_tests.drops.dock import Dock, csv
+from planhat_pipelines_tests.drops.dock import Dock, csv, metrics
 
 
 def test_refused_rows_of_drops_are_exported_from_the_archive_and_sent_once_they_are_tried_again(
@@ -44,3 +44,23 @@ def test_refused_rows_of_drops_are_exported_from_the_archive_and_sent_once_they_
     assert dock.ledger.parked() == []
     assert dock.run(dock.people()).rows_read == 0
     dock.settled(dock.people())
+
+
+def test_a_refused_line_of_metrics_adds_its_point_once_when_the_mapping_takes_it_and_stays_refused_before(
+    dock: Dock,
+) -> None:
+    dock.companies("c-1")
+    lines = [("c-1", "2026-01-01", "5"), ("c-1", "2026-01-01", "many"), ("late", "2026-01-01", "1")]
+    dock.drop("use.csv", csv("customer,at,minutes", lines))
+    assert dock.run().verdicts["refused"] == 1
+    try_again(dock.ledger, "devices")
+    assert dock.run().verdicts["refused"] == 1
+    assert [each.times for each in dock.ledger.rejections()] == [2]
+
+    counted = dock.facts(metrics=metrics(("minutes", "minutes", "count")))
+    try_again(dock.ledger, "devices")
+    assert dock.run(counted).verdicts["submitted"] == 1
+    assert sorted(value for *_, value in dock.points().elements()) == [1.0, 5.0]
+    assert dock.ledger.rejections() == []
+    assert {each.target for each in dock.ledger.parked()} == {"late"}
+    dock.settled()
