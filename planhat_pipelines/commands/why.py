@@ -97,7 +97,7 @@ def _facts(story: Story) -> Iterator[tuple[str, str]]:
         about = f"{each.field}: " if each.field else ""
         yield (
             "refused",
-            f"{about}{each.reason} (since {_at(each.first_seen)}, {each.times} times, run {each.run})",
+            f"{about}{each.reason} (since {_at(each.first_seen)}, seen {each.times}x, run {each.run})",
         )
     if story.waiting:
         first = story.waiting[0]
