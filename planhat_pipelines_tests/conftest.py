@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,3 +67,26 @@ def place(
     yield place
     place.ledger.close()
     place.drop()
+
+
+@pytest.fixture(scope="session")
+def dagster_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One for all tests, with one file for the events of all runs, as a file a run takes its time."""
+    import dagster as dg
+
+    home = str(tmp_path_factory.mktemp("dagster"))
+    events = {"module": "dagster._core.storage.event_log", "class": "ConsolidatedSqliteEventLogStorage"}
+    overrides = {"event_log_storage": {**events, "config": {"base_dir": home}}}
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    with dg.DagsterInstance.local_temp(home, overrides) as instance:
+        yield instance
+
+
+@pytest.fixture
+def dagster(dagster_instance: Any) -> Iterator[Any]:
+    """A Dagster instance without a run."""
+    gc.freeze()  # what was there before is not looked through at the end
+    yield dagster_instance
+    dagster_instance.wipe()
+    gc.collect()  # what a run leaves unclosed is told here, and not in a later test
+    gc.unfreeze()

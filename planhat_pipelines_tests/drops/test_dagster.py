@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -67,14 +64,10 @@ def _told(tick: Any) -> tuple[bool, str]:
 
 
 @pytest.fixture
-def deck(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deck]:
+def deck(dock: Dock, dagster: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Deck:
     for name, value in dock.environment.items():
         monkeypatch.setenv(name, value)
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    (dock.folder / "dagster").mkdir()
-    with dg.DagsterInstance.local_temp(str(dock.folder / "dagster")) as instance:
-        yield Deck(dock, instance)
-    gc.collect()  # what a run leaves unclosed is told here, and not in a later test
+    return Deck(dock, dagster)
 
 
 def test_an_event_of_a_new_file_starts_a_run_at_once_and_without_one_none_is_started(

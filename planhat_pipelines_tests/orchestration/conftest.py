@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -78,27 +75,12 @@ class Location:
         return {each.check_name: each.passed for each in found if asset in (None, each.asset_key)}
 
 
-@pytest.fixture(scope="session")
-def dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    """One instance for all tests, with one file for the events of all runs, as a file a run takes its time."""
-    home = str(tmp_path_factory.mktemp("dagster"))
-    events = {"module": "dagster._core.storage.event_log", "class": "ConsolidatedSqliteEventLogStorage"}
-    overrides = {"event_log_storage": {**events, "config": {"base_dir": home}}}
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    with dg.DagsterInstance.local_temp(home, overrides) as instance:
-        yield instance
-
-
 @pytest.fixture
-def bare(place: Place, dagster: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Iterator[Location]:
+def bare(place: Place, dagster: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Location:
     """A location without a sync, and an instance without a run."""
     for name, value in place.environment.items():
         monkeypatch.setenv(name, value)
-    gc.freeze()  # what was there before is not looked through at the end
-    yield Location(place, dagster)
-    dagster.wipe()
-    gc.collect()  # what a run leaves unclosed is told here, and not in a later test
-    gc.unfreeze()
+    return Location(place, dagster)
 
 
 @pytest.fixture
