@@ -33,12 +33,15 @@ def column_schema(lines: Iterable[Line], table: str) -> dg.TableSchema:
     """The destination's fields as columns, each saying where it comes from."""
     return dg.TableSchema(
         columns=[
-            dg.TableColumn(
-                line.field, type=line.how.split(",")[0], description=f"{line.how}; from {_from(line, table)}"
-            )
+            dg.TableColumn(line.field, type=line.how.split(",")[0], description=_description(line, table))
             for line in lines
         ]
     )
+
+
+def _description(line: Line, table: str) -> str:
+    back = ", and back" if line.way == "both" and line.how != "key" else ""
+    return f"{line.how}; from {_from(line, table)}{back}"
 
 
 def column_lineage(lines: Iterable[Line], source: dg.AssetKey) -> dg.TableColumnLineage:

@@ -74,6 +74,8 @@ def test_each_side_has_an_asset_and_the_mapping_says_which_way_each_field_goes(s
         for key in (RECORDS, seen.back)
     }
     assert columns == {RECORDS: ["externalId", "name", "city"], seen.back: ["ID", "CITY", "NOTE"]}
+    described = {each.name: each.description for each in records.metadata["dagster/column_schema"].columns}
+    assert described["city"].endswith("CITY, and back")
     assert back.metadata["dagster/column_lineage"].deps_by_column["NOTE"][0].column_name == "phase"
 
 

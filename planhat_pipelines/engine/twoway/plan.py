@@ -6,7 +6,7 @@ nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from types import SimpleNamespace
@@ -114,8 +114,8 @@ class _Records(PlanhatRecords):
         self.plan.there.append(found.records[self.key])
         return found, after
 
-    def these(self, *which: Any, **how: Any) -> pl.DataFrame:
-        found = super().these(*which, **how)
+    def these(self, keys: Collection[str], companies: Collection[str] = ()) -> pl.DataFrame:
+        found = super().these(keys, companies)
         self.plan.there.append(found[self.key])
         return found
 
