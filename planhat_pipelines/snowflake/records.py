@@ -23,6 +23,7 @@ import polars as pl
 
 from planhat_pipelines.snowflake.merge import likeness
 from planhat_pipelines.snowflake.query import frame_of, last_commit, one_row
+from planhat_pipelines.snowflake.staging import staged
 from planhat_pipelines.snowflake.tables import Column, Table, quoted, resolve
 
 if TYPE_CHECKING:
@@ -140,13 +141,22 @@ class RecordsTable:
         return RecordsIncrement(self, bounds)
 
     def rows(self, keys: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Rows by key, as they are now; one frame at least, which may be empty."""
+        """Rows by key, as they are now; one frame at least, which may be empty. Many are asked for through a table of
+        their keys, where the sync writes to Snowflake anyway and may make one."""
+        if self.guards and len(keys) > _KEYS_A_QUERY:
+            for start in range(0, len(keys), PIECE_ROWS):
+                some = pl.DataFrame({"K": keys[start : start + PIECE_ROWS]}, schema={"K": pl.String})
+                with staged(self.session, self.table, some) as stage:
+                    yield self._once(self.page("", f"{self.row_sql} IN (SELECT K FROM {stage})", ()))
+            return
         for start in range(0, len(keys), _KEYS_A_QUERY) or (0,):
             some = list(keys[start : start + _KEYS_A_QUERY])
             places = ", ".join([_VALUE] * len(some)) or "NULL"
-            page = self.page("", f"{self.row_sql} IN ({places})", some)
-            copies = pl.len().over(self.row).cast(pl.Int64).alias(self.copies)
-            yield page.with_columns(copies).unique(self.row, keep="first", maintain_order=True)
+            yield self._once(self.page("", f"{self.row_sql} IN ({places})", some))
+
+    def _once(self, page: pl.DataFrame) -> pl.DataFrame:
+        copies = pl.len().over(self.row).cast(pl.Int64).alias(self.copies)
+        return page.with_columns(copies).unique(self.row, keep="first", maintain_order=True)
 
     def page(self, point: str, where: str, values: Sequence[str], limit: str = "") -> pl.DataFrame:
         """One page of rows at a point in time, in the order of the key as text."""

@@ -15,6 +15,10 @@ from typing import Any
 
 PATIENCE = 30  # seconds, the most a test waits for a run
 LOADED = ("pandas.util", "planhat_pipelines.engine.crm", "planhat_pipelines.engine.environment", "requests")
+LOADED += (
+    "planhat_pipelines.engine.twoway.build",
+    "planhat_pipelines_tests.twoway.pair",
+)
 LOADED += ("snowflake.connector", "sqlalchemy.dialects.sqlite", "tenacity", "pyarrow")
 
 
@@ -38,11 +42,14 @@ class Mortals:
             assert pipe
             pipe.close()
 
-    def run(self, environment: Mapping[str, str], facts: Mapping[str, Any], step: int) -> str:
-        """A run that dies before or after its step number `step` (odd: before), if it comes so far; how it ended."""
+    def run(
+        self, environment: Mapping[str, str], facts: Mapping[str, Any], step: int, *, overlap: float = 300.0
+    ) -> str:
+        """A run that dies before or after its step number `step` (odd: before), if it comes so far; how it ended.
+        `overlap`: see `twoway.pair.hasten`."""
         assert self._process.stdin
         assert self._process.stdout
-        order = {"environment": dict(environment), "facts": facts, "step": step}
+        order = {"environment": dict(environment), "facts": facts, "step": step, "overlap": overlap}
         self._process.stdin.write(json.dumps(order) + "\n")
         if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
             raise TimeoutError("the run neither ended nor died")
@@ -50,9 +57,10 @@ class Mortals:
 
 
 def die_at(step: int) -> None:
-    """Every write to the ledger and every upsert has a moment before it and one after it; die at one of them."""
+    """Every write to the ledger, to Planhat and to Snowflake has a moment before it and one after it; die at one."""
     from planhat_pipelines.ledger import Claim
     from planhat_pipelines.planhat.client import Planhat
+    from planhat_pipelines.snowflake.writeback import Target
 
     names = [name for name, value in vars(Claim).items() if not name.startswith("_") and callable(value)]
     passed = 0
@@ -63,7 +71,8 @@ def die_at(step: int) -> None:
         if passed == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    for owner, name in [*((Claim, name) for name in names), (Planhat, "upsert")]:
+    others = [(Planhat, "upsert"), (Target, "write"), (Target, "mark_gone")]
+    for owner, name in [*((Claim, name) for name in names), *others]:
         real = getattr(owner, name)
 
         def wrapped(*arguments: Any, _real: Any = real, **named: Any) -> Any:
@@ -85,8 +94,10 @@ def child(order: dict[str, Any]) -> None:
         planhat_account,
         snowflake_account,
     )
+    from planhat_pipelines.engine.twoway.build import two_way_sync
     from planhat_pipelines.snowflake.records import RecordsTable
     from planhat_pipelines.spec.records import RecordsSpec
+    from planhat_pipelines_tests.twoway.pair import hasten, make_small
 
     records.ITEMS_A_REQUEST = 3
     die_at(order["step"])
@@ -96,7 +107,12 @@ def child(order: dict[str, Any]) -> None:
         snowflake_account(environment).connection() as session,
         open_planhat(planhat_account(environment), ledger) as planhat,
     ):
-        sync = records_sync(RecordsSpec.model_validate(order["facts"]), session, planhat, ledger)
+        spec = RecordsSpec.model_validate(order["facts"])
+        if spec.direction == "to_planhat":
+            sync: Any = records_sync(spec, session, planhat, ledger)
+        else:
+            make_small(setattr)
+            sync = hasten(two_way_sync(spec, session, planhat, ledger), order["overlap"])
         assert isinstance(sync.source, RecordsTable)
         sync.source.lag = 0.0
         sync.run(f"mortal {os.getpid()}")

@@ -129,7 +129,7 @@ def _records(
         {f"custom.{each.name}": CUSTOM_KINDS.get(each.type, "text") for each in customs},
         spec.full_every.seconds if spec.full_every else _DAY,
         full,
-        log,
+        log=log,
     )
 
 

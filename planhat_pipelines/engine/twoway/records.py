@@ -31,6 +31,7 @@ class PlanhatRecords:
     kinds: Mapping[str, Kind]
     full_every: float
     full: bool = False
+    overlap: float = 300.0  # seconds before the last stamp, see `changes`
     log: Callable[[str], None] = lambda _: None
     _all: Changes | None = field(default=None, repr=False)
 
@@ -44,6 +45,7 @@ class PlanhatRecords:
             self.select,
             None if cursor is None else cursor["stamp"],
             full=self.full or due,
+            overlap=self.overlap,
             kinds=self.kinds,
         )
         if found.why:
