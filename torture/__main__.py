@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from torture.rounds import SCENES, Outcome, Pace, play
+from torture.rounds import SCENES, Outcome, play
 from torture.scenes import NAMES
 from torture.stage import Stage
 
@@ -30,12 +30,11 @@ def main() -> int:
     end = time.monotonic() + 60 * given.minutes if given.minutes else float("inf")
     print(f"seed {seed}", flush=True)
     outcomes: list[Outcome] = []
-    pace = Pace()
     with tempfile.TemporaryDirectory(prefix="torture-") as folder, Stage(Path(folder)) as stage:
         for place, number in enumerate(numbers):
             if time.monotonic() > end:
                 break
-            outcome = play(stage, f"{seed}/{number}", place, pace, given.only)
+            outcome = play(stage, f"{seed}/{number}", place, given.only)
             outcomes.append(outcome)
             if outcome.violations:
                 print(f"VIOLATED in round {outcome.seed} ({', '.join(outcome.scenes)}):", flush=True)

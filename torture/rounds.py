@@ -22,16 +22,9 @@ from torture.trouble import Troubles
 from torture.usage import Activities, Metrics
 
 SCENES: tuple[type[Scene], ...] = (Metrics, Activities, OneWay, BothWays, DropMetrics, DropRecords)
+MOMENTS, SECONDS = 60, 1.5  # about as long as runs are, to die at any moment of them
 READ_BACK = 0.8  # seconds after which Planhat shows what it took
 _JITTER = 0.5  # seconds between the leave to call and the arrival of the call
-
-
-@dataclass
-class Pace:
-    """What was learnt of earlier rounds about how long runs of a kind are, to die at any moment of them."""
-
-    seconds: dict[str, float] = field(default_factory=dict[str, float])
-    moments: dict[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass
@@ -47,7 +40,7 @@ class Outcome:
     seconds: float = 0.0
 
 
-def play(stage: Stage, seed: str, number: int, pace: Pace, only: str = "") -> Outcome:
+def play(stage: Stage, seed: str, number: int, only: str = "") -> Outcome:
     """Play the round of this seed. `only`: the name of the only kind of scene."""
     draw, began = Random(seed), time.monotonic()  # noqa: S311  (repeatable, not secret)
     kinds = [each for each in SCENES if not only or each.__name__ == only]
@@ -56,7 +49,7 @@ def play(stage: Stage, seed: str, number: int, pace: Pace, only: str = "") -> Ou
     with stage.round(number) as folder:
         scenes = [kind(stage, draw, folder, number) for kind in kinds]
         try:
-            _Round(stage, draw, folder, scenes, outcome, pace).play()
+            _Round(stage, draw, folder, scenes, outcome).play()
         finally:
             for scene in scenes:
                 scene.close()
@@ -66,10 +59,10 @@ def play(stage: Stage, seed: str, number: int, pace: Pace, only: str = "") -> Ou
 
 class _Round:
     def __init__(
-        self, stage: Stage, draw: Random, folder: Path, scenes: list[Scene], outcome: Outcome, pace: Pace
+        self, stage: Stage, draw: Random, folder: Path, scenes: list[Scene], outcome: Outcome
     ) -> None:
         self.stage, self.draw, self.folder, self.scenes = stage, draw, folder, scenes
-        self.outcome, self.pace = outcome, pace
+        self.outcome = outcome
         self.found = outcome.violations
         self.troubles = Troubles(stage, draw, folder)
         self.debug = draw.random() < 0.1
@@ -103,9 +96,9 @@ class _Round:
             moment, delay = 0, None
             if self.draw.random() < 0.75:
                 if self.draw.random() < 0.5:
-                    moment = self.draw.randrange(1, 2 + self.pace.moments.get(type(scene).__name__, 40))
+                    moment = self.draw.randrange(1, MOMENTS)
                 else:
-                    delay = self.draw.random() * 1.1 * self.pace.seconds.get(type(scene).__name__, 1.0)
+                    delay = self.draw.random() * SECONDS
             pid = self._start(scene, HASTE, die_at=moment, **carried)
             started.append((pid, scene, delay))
         if self.draw.random() < 0.5:
@@ -127,16 +120,11 @@ class _Round:
     def _peace(self) -> None:
         for again in range(self.draw.choice([1, 1, 2])):
             for scene in self.scenes:
-                began = time.monotonic()
                 ended = self.stage.runs.end(self._start(scene, CALM))
                 self._ended(scene, ended, {})
                 said = f"{scene.name}: {ended.get('error')} {ended.get('trace')}"
                 self.found.expect("quiet", ended["end"] == "done", said)
-                if ended["end"] == "done" and not again:
-                    name = type(scene).__name__
-                    self.pace.seconds[name] = time.monotonic() - began
-                    self.pace.moments[name] = max(self.pace.moments.get(name, 0), ended["moments"])
-                elif ended["end"] == "done":
+                if ended["end"] == "done" and again:
                     said = f"{scene.name}: the second run sends {ended['counts']}"
                     self.found.expect("quiet", not ended["counts"].get("items_sent"), said)
 

@@ -85,7 +85,7 @@ class Bucket:
             ask["ContinuationToken"] = answer["NextContinuationToken"]
 
     def look(self, key: str) -> S3Object:
-        """The object as it is now, with its version. Raises NotThere."""
+        """The object as it is now, with its version. Raises NotThere, Damaged."""
         doing = f"Looking at {self._at(key)}"
         try:
             answer = self._do(doing, "head_object", Bucket=self.name, Key=key)
@@ -95,6 +95,8 @@ class Bucket:
             # HEAD is answered without a reason; one byte of GET is answered with one
             self._do(doing, "get_object", Bucket=self.name, Key=key, Range="bytes=0-0")["Body"].close()
             raise
+        if not {"ETag", "LastModified", "ContentLength"} <= answer.keys():  # which http.client lets through
+            raise Damaged(f"{doing}: the head of the answer broke off. The next run looks again.")
         version = answer.get("VersionId")
         return S3Object(
             key, answer["ETag"], _second(answer["LastModified"]), answer["ContentLength"], version

@@ -12,7 +12,7 @@ import pytest
 from planhat_pipelines.sandbox.planhat.server import PlanhatServer
 from planhat_pipelines.sandbox.s3 import S3Server
 from planhat_pipelines_tests.drops.dock import Dock
-from planhat_pipelines_tests.drops.mortal import Mortals
+from planhat_pipelines_tests.mortals import Mortals
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +25,8 @@ def shore(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Planh
             "AWS_ACCESS_KEY_ID": s3.access.access_key_id,
             "AWS_SECRET_ACCESS_KEY": s3.access.secret_access_key,
             "AWS_ENDPOINT_URL_S3": s3.endpoint,
+            "ROLE_TO_ASSUME": s3.access.role_arn,
+            "ROLE_EXTERNAL_ID": s3.access.external_id,
             "PLANHAT_TOKEN": planhat.token,
             "PLANHAT_TENANT": planhat.tenant,
             "PLANHAT_API_URL": planhat.api_url,
@@ -46,5 +48,5 @@ def dock(shore: tuple[Any, PlanhatServer, dict[str, str]], tmp_path: Path) -> It
 @pytest.fixture(scope="session")
 def mortals() -> Iterator[Mortals]:
     """Runs that die on order."""
-    with Mortals() as mortals:
+    with Mortals("planhat_pipelines_tests.drops.mortal", when="after") as mortals:
         yield mortals

@@ -211,7 +211,8 @@ class Dock:
             assert self.ledger.batches(name, "intended") == []
             assert self.ledger.open_window(name) is None
         places = [self.root + key for place in ("processed/", "failed/") for key in self._archived(place)]
-        drops = [each for each in self.trail() if each["state"] != "superseded"]
+        names = {each["name"] for each in facts or (self.facts(),)}
+        drops = [each for each in self.trail() if each["state"] != "superseded" and each["sync"] in names]
         assert {each["state"] for each in drops} <= {"done"}
         assert sorted(places) == sorted(each["archive"] for each in drops)
         for each in drops:

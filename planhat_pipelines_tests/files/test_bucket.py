@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from planhat_pipelines.files import Bucket, Changed, NotThere, S3Account, S3Client, S3Object
+from planhat_pipelines.files import Bucket, Changed, Damaged, NotThere, S3Account, S3Client, S3Object
 from planhat_pipelines.files.bucket import LARGE
 from planhat_pipelines.files.probe import probe
 from planhat_pipelines.files.spool import Spool
+from planhat_pipelines_tests.files.pretend import Told, pretend
 
 ID = "0" * 64
 
@@ -165,3 +166,11 @@ def test_a_store_that_may_not_be_tried_promises_nothing(own_key: S3Account) -> N
     guarantees = probe(Bucket(S3Client(own_key), "not-ours"))
     assert (guarantees.copy_if_match, guarantees.delete_if_match) == (False, False)
     assert "could not be tried: AccessDenied" in str(guarantees)
+
+
+def test_an_answer_whose_head_breaks_off_is_damaged_and_no_object() -> None:
+    with pretend(lambda asked: Told(headers={"ETag": '"1"'})) as aws:
+        keys = {"access_key_id": "AKIAOWN", "secret_access_key": "secret"}
+        client = S3Client(S3Account("us-east-1", endpoint_url=aws.endpoint, **keys))
+        with pytest.raises(Damaged, match="broke off"):
+            Bucket(client, "drops").look("a.csv")
