@@ -13,6 +13,7 @@ from planhat_pipelines.files.formats.model import Limits, Unreadable
 GZIP, ZIP, EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
 CHUNK = 1 << 20
 BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
+_AGAIN = "Send it again; it may be cut off"
 
 
 def unpacked(path: Path, folder: Path, limits: Limits) -> Path:
@@ -38,18 +39,24 @@ def unpacked(path: Path, folder: Path, limits: Limits) -> Path:
         info = archive.getinfo(names[0])
         if info.flag_bits & 1:
             raise Unreadable("the zip is locked with a password", cure="Send the file without one")
-        with archive.open(info) as inside:
+        try:
+            inside = archive.open(info)
+        except (*BROKEN, NotImplementedError):
+            raise Unreadable("the file is damaged: its zip directory is wrong", cure=_AGAIN) from None
+        with inside:
             return _written(inside, folder / "unpacked", limits)
 
 
 def opened(path: Path) -> zipfile.ZipFile:
     """The zip archive at `path`; Unreadable when its directory is damaged."""
     try:
-        return zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, EOFError, ValueError):
-        raise Unreadable(
-            "the file is damaged: its zip directory cannot be read", cure="Send it again; it may be cut off"
-        ) from None
+        raise Unreadable("the file is damaged: its zip directory cannot be read", cure=_AGAIN) from None
+    if any(member.header_offset < 0 for member in archive.infolist()):  # the system would refuse to go there
+        archive.close()
+        raise Unreadable("the file is damaged: bytes of it are missing", cure=_AGAIN)
+    return archive
 
 
 def is_spreadsheet(names: list[str]) -> bool:
@@ -72,6 +79,6 @@ def _written(source: gzip.GzipFile | IO[bytes], target: Path, limits: Limits) ->
         except (*BROKEN, NotImplementedError):
             raise Unreadable(
                 f"the file is damaged: it stops unpacking after {written:,} bytes",
-                cure="Send it again; it may be cut off",
+                cure=_AGAIN,
             ) from None
     return target
