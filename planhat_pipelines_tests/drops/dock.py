@@ -221,7 +221,9 @@ class Dock:
         assert left == []
 
     def _archived(self, place: str) -> list[str]:
-        return [f"{place}{key}" for key in self.keys(place) if not key.endswith(".error.json")]
+        """What was moved there: neither reports, nor what a run that was killed while it tried the store left."""
+        keys = (key for key in self.keys(place) if not key.startswith(".probe/"))
+        return [f"{place}{key}" for key in keys if not key.endswith(".error.json")]
 
 
 def metrics(*values: tuple[str, str, str], timezone: str = "UTC") -> dict[str, Any]:
