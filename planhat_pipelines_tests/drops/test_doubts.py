@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from planhat_pipelines_tests.drops.dock import Dock, csv, day, ends, metrics
-from planhat_pipelines_tests.drops.mortal import Mortals
+from planhat_pipelines_tests.mortals import Mortals
 
 WHEN = "2026-11-01"
 ROWS = [("c-1", WHEN, 1), ("c-1", WHEN, 2), ("c-2", WHEN, 4), ("c-9", WHEN, 8), ("c-9", WHEN, 16)]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from planhat_pipelines_tests.drops.dock import Dock, csv, day, ends, next_second
-from planhat_pipelines_tests.drops.mortal import Mortals
+from planhat_pipelines_tests.mortals import Mortals
 
 FIRST, SECOND = "2026-11-01", "2026-11-02"
 LOGS = [

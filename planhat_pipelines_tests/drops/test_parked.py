@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from planhat_pipelines_tests.drops.dock import Dock, csv, day, metrics, next_second
-from planhat_pipelines_tests.drops.mortal import Mortals
+from planhat_pipelines_tests.mortals import Mortals
 
 WHEN = "2026-11-01"
 HEAD = "customer,at,minutes"

@@ -15,7 +15,7 @@ from planhat_pipelines.files import Permanent
 from planhat_pipelines.ledger import SyncBusy
 from planhat_pipelines.planhat.errors import SignInError
 from planhat_pipelines_tests.drops.dock import Dock, csv, day, ends, ndjson, next_second, wait_for
-from planhat_pipelines_tests.drops.mortal import Mortals
+from planhat_pipelines_tests.mortals import Mortals
 
 WHEN = "2026-11-01"
 HEAD = "customer,at,minutes"

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from planhat_pipelines.engine import activities, metrics
-from planhat_pipelines_tests.e2e.mortal import Mortals
+from planhat_pipelines_tests.mortals import Mortals
 
 
 @pytest.fixture(scope="session")
 def mortals() -> Iterator[Mortals]:
-    with Mortals() as mortals:
+    with Mortals("planhat_pipelines_tests.e2e.mortal", when="before") as mortals:
         yield mortals
 
 

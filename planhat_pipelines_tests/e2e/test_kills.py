@@ -12,8 +12,8 @@ import pytest
 from planhat_pipelines.engine.report import Report
 from planhat_pipelines.ledger import SyncBusy
 from planhat_pipelines.spec.usage import UsageSpec
-from planhat_pipelines_tests.e2e.mortal import Mortals
 from planhat_pipelines_tests.e2e.place import Place, oracle
+from planhat_pipelines_tests.mortals import Mortals
 
 # Five rows go, in requests of two; one is refused, one must wait. Rows 2 and 3 are the same point, legitimately.
 GOOD = [
