@@ -10,9 +10,11 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
+from planhat_pipelines.spec.base import table_parts
 from planhat_pipelines.spec.explain import explain, nearest
 from planhat_pipelines.spec.kinds import KINDS, AnySpec
 from planhat_pipelines.spec.positions import MAX_BYTES, Document, Problem, parse, printable, shown
+from planhat_pipelines.spec.records import RecordsSpec
 
 NAMES = ("defs.yaml", "defs.yml")
 """The file names Dagster reads syncs from; in one folder the first wins."""
@@ -47,6 +49,7 @@ def load(folder: Path) -> Loaded:
     problems: list[Problem] = []
     syncs: list[Declared] = []
     names: dict[str, str] = {}
+    written: dict[str, str] = {}  # tables, by which sync writes to them
     files = sorted(_defs_files(folder, problems))
     if not files:
         cure = "put each sync in a folder of its own, in a file named defs.yaml"
@@ -57,6 +60,7 @@ def load(folder: Path) -> Loaded:
         for document in documents:
             found = _repeated_name(document, folder, names)
             spec = _spec(document, found)
+            found += _written_twice(document, spec, written)
             if spec and not found and not document.flaws:
                 line = document.marks[()].value[0]
                 syncs.append(Declared(document.value["type"], spec, file, line))
@@ -139,6 +143,20 @@ def _repeated_name(document: Document, folder: Path, names: dict[str, str]) -> l
         return []
     what = f"two syncs are named {shown(name)}: this one and the one in {first}"
     return [document.problem(place, what, "a name is a sync's identity; give one of them another")]
+
+
+def _written_twice(document: Document, spec: AnySpec | None, written: dict[str, str]) -> list[Problem]:
+    """A table may be written to by one sync: what comes back to it is one asset. `written` remembers who did first."""
+    if not isinstance(spec, RecordsSpec) or not spec.fetched:
+        return []
+    table = ".".join(table_parts(spec.table))
+    first = written.setdefault(table, spec.name)
+    if first == spec.name:
+        return []
+    what = f"{first} writes to {table} as well"
+    return [
+        document.problem(("attributes", "table"), what, f"map the fields that come back in {first} alone")
+    ]
 
 
 def _spec(document: Document, problems: list[Problem]) -> AnySpec | None:

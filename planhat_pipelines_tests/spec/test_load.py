@@ -87,6 +87,30 @@ def test_a_name_used_twice_names_both_places(tmp_path: Path):
     assert [sync.file.parent.name for sync in loaded.syncs] == ["a"]
 
 
+BOTH = """\
+type: planhat_pipelines.SnowflakeRecords
+attributes:
+  name: {name}
+  table: CRM.PUBLIC.{table}
+  model: company
+  key: {{column: ID}}
+  direction: both
+  every: 1h
+  fields: [{{column: CITY, field: city}}]
+"""
+
+
+def test_a_table_that_two_syncs_would_write_to_names_the_first_of_them(tmp_path: Path):
+    write(tmp_path / "a", BOTH.format(name="first", table="ACCOUNTS"))
+    second = write(tmp_path / "b", BOTH.format(name="second", table="accounts"))
+    write(tmp_path / "c", BOTH.format(name="third", table="OTHERS"))
+    loaded = load(tmp_path)
+    (problem,) = loaded.problems
+    assert (problem.file, problem.line, problem.where) == (second, 4, "table")
+    assert problem.what == "first writes to CRM.PUBLIC.ACCOUNTS as well"
+    assert [sync.spec.name for sync in loaded.syncs] == ["first", "third"]
+
+
 @pytest.mark.parametrize("name", ["seats.yaml", "defs.YAML", "component.yaml", "usage.yml"])
 def test_a_yaml_file_of_another_name_is_pointed_out(tmp_path: Path, name: str):
     write(tmp_path / "a", SEATS)
