@@ -152,3 +152,48 @@ def test_any_objects_read_back_as_they_were_written(
         for key, cell in zip(read.columns, row, strict=True):
             value = one.get(key)
             assert (cell if value is None or isinstance(value, str) else json.loads(cell or "")) == value
+
+
+_MANY = [{"id": f"{n:03}", "n": n, "x": 1.50, "on": n % 2 == 0, "no": None} for n in range(3_000)]
+
+
+def _written(objects: list[Any], kind: str, end: str = "\n") -> bytes:
+    texts = [each if isinstance(each, str) else json.dumps(each) for each in objects]
+    return (f"[{', '.join(texts)}]" if kind == "json" else end.join(texts) + end).encode()
+
+
+@pytest.mark.parametrize("kind", ["json", "ndjson"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_rows_that_need_a_closer_look_stand_where_they_stood_among_many_that_do_not(
+    kind: str, end: str
+) -> None:
+    odd: list[Any] = [{"id": 'a"b\\', "in": [{"x": 2.50}]}, {}, {"late": True}, '{"id": "},{", "n": 1e3}']
+    read = table(_written([*_MANY, *odd, *_MANY], kind, end))
+    assert read.columns == ["id", "n", "x", "on", "no", "in", "late"]
+    plain = [(f"{n:03}", str(n), "1.5", "true" if n % 2 == 0 else "false", *[None] * 3) for n in range(3_000)]
+    among = [
+        ('a"b\\', None, None, None, None, '[{"x": 2.5}]', None),
+        (None,) * 7,
+        (*(None,) * 6, "true"),
+        ("},{", "1e3", *(None,) * 5),
+    ]
+    assert read.rows == [*plain, *among, *plain]
+    assert read.lines == list(range(1, 6_005))
+
+
+@pytest.mark.parametrize("kind", ["json", "ndjson"])
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ('{"a": 1, "a": 2}', "holds the key 'a' twice"),
+        ('{"a": NaN}', "write null"),
+        ('{"a": 1} {"b": 2}', "not sound"),
+        ('{"a": "x\ny"}', "not sound"),
+        ('{"a": ' + "9" * 401 + "}", "too many digits"),
+        ('{"a": "\\u0000"}', "NUL"),
+    ],
+)
+def test_a_broken_row_among_many_is_named(kind: str, wrong: str, says: str) -> None:
+    unit = "record" if kind == "json" else "line"
+    with pytest.raises(Unreadable, match=f"{unit} 3,001: .*{says}"):
+        table(_written([*_MANY, wrong, *_MANY], kind))
