@@ -25,8 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Runs until Ctrl-C; the next start goes on with what is there."
     )
     parser.epilog = (
-        "examples: planhat-pipelines sandbox --scale 0.2; "
-        f"planhat-pipelines sandbox --sql '{LOOK} LIMIT 5'"
+        f"examples: planhat-pipelines sandbox --scale 0.2; planhat-pipelines sandbox --sql '{LOOK} LIMIT 5'"
     )
     parser.add_argument(
         "--folder",

@@ -132,7 +132,10 @@ class SnowflakeAccount:
             raise translated(error, f"Signing in as {self.user} at {self.host or self.account}") from None
         try:
             yield session
-        except (Error, RequestException) as error:  # the connector lets an answer that breaks off through as it is
+        except (
+            Error,
+            RequestException,
+        ) as error:  # the connector lets an answer that breaks off through as it is
             raise translated(error, "Reading from Snowflake") from error
         finally:
             session.close()
