@@ -74,8 +74,7 @@ class Form:
             case "day_number":
                 return pl.coalesce(given.cast(pl.Int32, strict=False).cast(pl.Date).cast(pl.String), given)
             case "date":
-                found, _ = instant_of(given, pl.String(), "UTC", "")
-                return pl.coalesce(found.dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"), given)
+                return pl.coalesce(self._instant(given, "UTC"), given)
             case "boolean":
                 return pl.coalesce(_boolean(given), given)
             case "list":
@@ -93,8 +92,12 @@ class Form:
             number = canonical.cast(pl.Float64, strict=False)
             number = number if self.scale is None else number.round(self.scale)
             return pl.coalesce((number + 0.0).cast(pl.String), canonical)  # -0.0 and 0.0 are one number
+        if self.kind == "text" and self.holds == "json":  # Snowflake writes JSON as it likes
+            return pl.coalesce(canonical.map_batches(_as_json, return_dtype=pl.String), canonical)
         if self.kind == "text" and self.holds == "number":
-            return canonical.str.replace(r"^(-?)0+([0-9])", "$1$2")
+            return pl.coalesce(_plain(self._rounded(canonical)), canonical)
+        if self.kind == "text" and self.holds == "time":
+            return pl.coalesce(self._instant(canonical, self.timezone), canonical)
         return canonical
 
     def written(self, canonical: pl.Expr) -> pl.Expr:
@@ -108,6 +111,18 @@ class Form:
             return pl.coalesce(self._day(canonical, self.timezone), canonical)
         return canonical
 
+    def _rounded(self, text: pl.Expr) -> pl.Expr:
+        """A number with no more decimals than the column has, to the last digit where there are no more of them."""
+        number = text.cast(pl.Float64, strict=False)
+        if self.scale is None:
+            return number.cast(pl.String)
+        fits = text.str.contains(rf"^-?[0-9]+(\.[0-9]{{1,{self.scale}}}0*)?$" if self.scale else "^-?[0-9]+$")
+        return pl.when(fits).then(text).otherwise(number.round(self.scale).cast(pl.String))
+
+    def _instant(self, text: pl.Expr, timezone: str) -> pl.Expr:
+        found, _ = instant_of(text, pl.String(), timezone, "")
+        return found.dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+
     def _day(self, text: pl.Expr, timezone: str) -> pl.Expr:
         found, _ = day_of(text, pl.String(), timezone, "")
         return found.cast(pl.String)
@@ -116,6 +131,20 @@ class Form:
 def fingerprints(comparable: pl.Series) -> pl.Series:
     """What the ledger keeps of a value: 64 bits, also of no value."""
     return text_fingerprints(comparable.fill_null(_NOTHING))
+
+
+def _plain(number: pl.Expr) -> pl.Expr:
+    """A number without zeros that say nothing."""
+    short = (
+        number.str.replace(r"^(-?)0+([0-9])", "$1$2")
+        .str.replace(r"(\.[0-9]*?)0+$", "$1")
+        .str.replace(r"\.$", "")
+    )
+    return short.replace("-0", "0")
+
+
+def _as_json(cells: pl.Series) -> pl.Series:
+    return rewritten(cells, "json")
 
 
 def _boolean(text: pl.Expr) -> pl.Expr:
