@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from planhat_pipelines.planhat.errors import PlanhatError
 from planhat_pipelines_tests.records.mortal import Mortals
 from planhat_pipelines_tests.twoway.pair import Pair, make_small, quiet
 
@@ -95,3 +96,19 @@ def test_a_record_that_was_gone_before_anybody_knew_is_made_whole_and_empties_no
         for _ in range(2):
             many.run(spec)
         assert many.rows()["k1"] == many.fields("name", "city")["k1"] == (f"edited {step}", "Lund")
+
+
+def test_a_value_that_arrived_before_its_row_stopped_to_fit_is_no_edit_of_planhat(pair: Pair) -> None:
+    pair.accounts(("a", "Acme", "Lund"))
+    spec = pair.spec(on_conflict="planhat")
+    pair.run(spec)
+    pair.sql("UPDATE {table} SET CITY = 'Ystad'")
+    pair.fault("status_after", status=500)
+    with pytest.raises(PlanhatError):
+        pair.run(spec)
+    pair.place.calm()
+    pair.sql("UPDATE {table} SET NAME = NULL")
+    assert pair.run(spec).sent.verdicts["refused"] == 1
+    pair.sql("UPDATE {table} SET NAME = 'Acme', CITY = 'Kiel'")
+    assert pair.run(spec).conflicts == []
+    assert pair.rows() == pair.fields("name", "city") == {"a": ("Acme", "Kiel")}

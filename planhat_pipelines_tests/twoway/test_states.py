@@ -198,9 +198,11 @@ class Sides:
                 self.here.pop(cell)
             return
         assert row == record, (cell, row, record)
-        for edit in (self.here.pop(cell, NOTHING), self.there.pop(cell, NOTHING)):
-            if edit is not NOTHING and edit != row:
-                assert ((key, name), edit) in lost, (cell, "lost without a word", edit, "for", row)
+        edits = [side.pop(cell) for side in (self.here, self.there) if cell in side]
+        if len(edits) == 1:
+            assert row == edits[0], (cell, "a sole edit was lost", edits, "for", row)
+        for edit in edits:
+            assert edit == row or ((key, name), edit) in lost, (cell, "lost without a word", edit, "for", row)
         self.agreed[cell] = row
 
     def ledger_is_discreet(self) -> None:

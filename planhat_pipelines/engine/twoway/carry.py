@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import polars as pl
 
@@ -12,7 +13,7 @@ from planhat_pipelines.engine.held import Held
 from planhat_pipelines.engine.twoway.back import WriteBack
 from planhat_pipelines.engine.twoway.decide import EMPTY, FETCH
 from planhat_pipelines.engine.twoway.fields import GONE, ID, LEFT
-from planhat_pipelines.engine.twoway.pairs import agreed, conflicts, decided, identified, yielding
+from planhat_pipelines.engine.twoway.pairs import agreed, arrived, conflicts, decided, identified, yielding
 from planhat_pipelines.engine.twoway.push import Push
 from planhat_pipelines.engine.twoway.round import Round, joined
 from planhat_pipelines.mapping.records import NOTHING
@@ -49,6 +50,7 @@ class Carry:
         """Send and write what was decided."""
         look, met = self.look, list[pl.DataFrame]()
         look.stop_if_too_much()
+        self._agree(arrived(look.theirs, look.sending, look.sync.fields))
         with Held() as back:
             for pairs in self._sent():
                 back.put(replace(NOTHING, ready=self._to_write(pairs.filter("fetch"))))
@@ -83,8 +85,10 @@ class Carry:
             self.look.claim.agree(telling)
 
     def _same(self) -> pl.DataFrame:
-        """Which records those are that have bases and were seen."""
-        known = self.look.bases.select("key", ID)
+        """Which records those are that have bases, or got a row now, and were seen."""
+        new = self._without_a_row()
+        made = new.filter(~new.is_in(sorted(self._back.refused))).to_frame("key")
+        known = pl.concat([self.look.bases.select("key", ID), made], how="diagonal")
         seen = self.look.theirs.select("key", "pid").join(known, on="key", how="inner")
         return seen.filter(pl.col(ID).is_null()).select("key", pl.col("pid").alias(ID))
 
@@ -93,8 +97,8 @@ class Carry:
     def _write_back(self, pieces: Iterator[pl.DataFrame]) -> None:
         look, report = self.look, self.look.report.back
         carried = [look.theirs["key"].clear()]
-        new = self._moved() if look.sync.source is None else self._without_a_row()
-        for rows in (*pieces, new):
+        new = self._as_rows(self._without_a_row() if look.sync.source else look.moved)
+        for rows in chain(pieces, [new]):
             carried.append(rows["key"])
             report.rows_read += rows.height
             self._back.write(rows)
@@ -102,21 +106,18 @@ class Carry:
         report.rows_read += others
         report.count({"unchanged": others})
 
-    def _moved(self) -> pl.DataFrame:
-        """Of a mirror, whole records that are not as the table has them."""
-        return self._as_rows(self.look.moved)
-
-    def _without_a_row(self) -> pl.DataFrame:
-        """Records that never had a row, as rows."""
+    def _without_a_row(self) -> pl.Series:
+        """Keys of records that never had a row, where they are to get one."""
         look = self.look
         if not look.sync.insert_new:
-            return self._as_rows(look.moved.clear())
+            return look.moved.clear()
         new = look.theirs.join(look.bases, on="key", how="anti")["key"]
         met = joined([*look.found, *look.left, look.shared])
-        return self._as_rows(new.filter(~new.is_in(met.implode())))
+        return new.filter(~new.is_in(met.implode()))
 
     def _as_rows(self, keys: pl.Series) -> pl.DataFrame:
-        """Whole records as rows to write. What is only sent is empty in a new row, and must not empty the record."""
+        """Whole records as rows to write: those that get one, or in a mirror those that are not as the table has them.
+        What is only sent is empty in a new row, and must not empty the record."""
         sync = self.look.sync
         rows = self.look.theirs.join(keys.to_frame("key"), on="key", how="semi")
         rows = rows.unique("key", keep="none", maintain_order=True)

@@ -93,6 +93,18 @@ def agreed(pairs: pl.DataFrame, fields: Sequence[Side], way: int | None) -> pl.D
     return pairs.select("key", *columns)
 
 
+def arrived(records: pl.DataFrame, sending: pl.DataFrame, fields: Sequence[Side]) -> pl.DataFrame:
+    """What an interrupted run was sending and Planhat has by now, also of rows of which nothing can be decided."""
+    both = records.join(_numbered(sending, "i", fields), on="key", how="inner").unique("key", keep="none")
+    return both.select(
+        "key",
+        *(
+            pl.when(pl.col(f"p{at}") == pl.col(f"i{at}")).then(f"i{at}").alias(each.label)
+            for at, each in enumerate(fields)
+        ),
+    )
+
+
 def yielding(pairs: pl.DataFrame, fields: Sequence[Side]) -> pl.DataFrame:
     """Of fields in which both sides differ and no base tells why, the fingerprint of the value that gives way: it is
     what the other value is carried on top of, should the run be interrupted."""
