@@ -11,6 +11,9 @@ from planhat_pipelines.engine.environment import snowflake_account
 from planhat_pipelines.snowflake.errors import Temporary
 from torture.wire import Wire
 
+# The connector's own threads, which it starts to try once more, fall over the same cut.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
 
 @pytest.fixture
 def wire(sync_environment: tuple[dict[str, str], Any]) -> Iterator[Wire]:
@@ -26,7 +29,7 @@ def account(wire: Wire, sync_environment: tuple[dict[str, str], Any]) -> Any:
 def test_a_sign_in_whose_answer_is_cut_off_is_temporary(
     wire: Wire, sync_environment: tuple[dict[str, str], Any]
 ) -> None:
-    wire.cut_after(0)
+    wire.down()  # every time: the connector tries again by itself
     with pytest.raises(Temporary, match="Signing in as SYNC"), account(wire, sync_environment).connection():
         raise AssertionError("signed in")
 
