@@ -111,7 +111,9 @@ def test_a_url_that_is_no_place_for_a_ledger_is_answered_with_the_two_forms(url:
 def test_a_ledger_of_another_version_is_refused(url: str) -> None:
     with Ledger.open(url) as ledger, ledger.database.write() as connection:
         connection.execute(schema.ledgers.update().values(version=99))
-    with pytest.raises(LedgerError, match=f"tables of version 99, this program needs version {schema.VERSION}"):
+    with pytest.raises(
+        LedgerError, match=f"tables of version 99, this program needs version {schema.VERSION}"
+    ):
         Ledger.open(url)
 
 
