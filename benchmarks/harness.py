@@ -182,24 +182,12 @@ def side_by_side(
         bench.data(kind, rows)
         with sink() as address:
             found = bench.in_turn(module, ("ours", "naive", "limit"), address, rows)
-        yield from versus(name, found, times, share)
-
-
-def versus(
-    name: str, found: Mapping[str, Sequence[Figure]], times: float, share: float | None = None
-) -> Iterator[Line]:
-    """Lines of what was found of ours, of the naive way and, where it was measured, of the limit, in this order."""
-    ours, naive, *limits = (Line(f"{name}: {work}", figures) for work, figures in found.items())
-
-    def of_the_limit(line: Line) -> float | None:
-        return limits[0].best.us / line.best.us if limits else None
-
-    ratio, part = naive.best.us / ours.best.us, of_the_limit(ours)
-    target = f"{times:g} x naive" + (f", {share:.0%}" if share else "")
-    reached = ratio >= times and (part is None or part >= (share or 0))
-    yield replace(ours, ratio=ratio, limit=part, target=target, reached=reached)
-    yield replace(naive, ratio=1.0, limit=of_the_limit(naive))
-    for limit in limits:
+        ours, naive, limit = (Line(f"{name}: {work}", figures) for work, figures in found.items())
+        ratio, part = naive.best.us / ours.best.us, limit.best.us / ours.best.us
+        target = f"{times:g} x naive" + (f", {share:.0%}" if share else "")
+        reached = ratio >= times and part >= (share or 0)
+        yield replace(ours, ratio=ratio, limit=part, target=target, reached=reached)
+        yield replace(naive, ratio=1.0, limit=limit.best.us / naive.best.us)
         yield replace(limit, ratio=naive.best.us / limit.best.us, limit=1.0)
 
 
