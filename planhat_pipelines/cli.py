@@ -15,6 +15,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "say everything that is wrong with the syncs, here and out there",
     ),
     "plan": ("planhat_pipelines.commands.plan", "show what the next run of a sync would send"),
+    "apply": (
+        "planhat_pipelines.commands.apply",
+        "run what a plan in a file says, unless something has moved",
+    ),
     "rejections": ("planhat_pipelines.commands.rejections", "show the rows that were refused, or that wait"),
     "why": ("planhat_pipelines.commands.why", "say what writes a field of a record, and when it last did"),
     "lineage": (

@@ -65,10 +65,13 @@ class MetricsDestination(Destination):
     def map(self, rows: pl.DataFrame) -> Mapped:
         return self.mapping.apply(rows, self._targets)
 
+    def points(self, ready: pl.DataFrame) -> pl.DataFrame:
+        return self.mapping.points(ready, self._model.parent)
+
     def parcels(self, ready: pl.DataFrame) -> Iterator[Parcel]:
         rows_a_request = max(1, POINTS_A_REQUEST // len(self.mapping.values))
         for part in ready.iter_slices(rows_a_request):
-            yield _parcel(self.mapping.points(part, self._model.parent), part[ROW])
+            yield _parcel(self.points(part), part[ROW])
 
     def send(self, parcel: Parcel) -> Receipt:
         said = self.planhat.metrics(parcel.body)
@@ -84,7 +87,7 @@ class MetricsDestination(Destination):
                 arrived=(pl.col("there").fill_null(0) - pl.col("earlier").fill_null(0)).clip(0, pl.col("n"))
             )
         )
-        points = self.mapping.points(ready, self._model.parent)
+        points = self.points(ready)
         mine = (
             points.with_columns(point=pl.Series(point_fingerprints(points), dtype=pl.UInt64))
             .with_columns(nth=pl.int_range(pl.len()).over("point"))
@@ -131,6 +134,7 @@ def _parcel(points: pl.DataFrame, rows: pl.Series) -> Parcel:
         dimensions=tuple(points["dimension"].unique().sort()),
         first_day=day_number(points["day"].min()),
         last_day=day_number(points["day"].max()),
+        days=dict(points["day"].value_counts().iter_rows()),
     )
 
 

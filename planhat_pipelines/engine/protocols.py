@@ -116,7 +116,8 @@ class Source(Protocol):
 class Parcel:
     """The items of one request, and what the ledger writes down of them before it is sent. `frame`: the items
     themselves, where the destination answers for each of them. `places`: the source's names of the rows, where they
-    are not `rows`. `weight`: how many rows of the source it stands for, where that is not the number of `rows`."""
+    are not `rows`. `weight`: how many rows of the source it stands for, where that is not the number of `rows`. `days`:
+    how many points it has of each day (since 1970)."""
 
     body: bytes
     items: int
@@ -128,6 +129,7 @@ class Parcel:
     dimensions: tuple[str, ...] = ()
     first_day: int | None = None
     last_day: int | None = None
+    days: Mapping[int, int] = dataclasses.field(default_factory=dict[int, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,10 @@ class Destination(ABC):
     @abstractmethod
     def map(self, rows: pl.DataFrame) -> Mapped:
         """Which rows can go, which are refused and which must wait."""
+
+    def points(self, ready: pl.DataFrame) -> pl.DataFrame | None:
+        """The metric points that ready rows become, with `dimension`; None where they become something else."""
+        return None
 
     @abstractmethod
     def parcels(self, ready: pl.DataFrame) -> Iterator[Parcel]:

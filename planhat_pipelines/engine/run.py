@@ -22,20 +22,21 @@ from planhat_pipelines.engine.protocols import (
     Source,
 )
 from planhat_pipelines.engine.report import Report
-from planhat_pipelines.ledger import Claim, Ledger, Window
+from planhat_pipelines.ledger import Batch, Claim, Ledger, Window
 from planhat_pipelines.mapping.columns import ROW
 from planhat_pipelines.mapping.targets import Mapped
 
 
 @dataclass(frozen=True)
 class Sync:
-    """One declared sync, ready to run. `patience`: see `Doubts`."""
+    """One declared sync, ready to run. `patience`: see `Doubts`. `delivery`: the way to Planhat."""
 
     name: str
     source: Source
     destination: Destination
     ledger: Ledger
     patience: float = 120.0
+    delivery: Callable[..., Delivery] = Delivery
 
     def run(self, run: str, log: Callable[[str], None] = lambda _: None) -> Report:
         """Bring everything that is new to Planhat and return the account of it.
@@ -62,7 +63,10 @@ class Sync:
         return report
 
     def _work(self, claim: Claim, report: Report, log: Callable[[str], None]) -> None:
-        delivery = Delivery(claim, self.destination, report, log, unsure=lambda batch: doubts.settle(batch))
+        def unsure(batch: Batch) -> None:
+            doubts.settle(batch)
+
+        delivery = self.delivery(claim, self.destination, report, log, unsure=unsure)
         doubts = Doubts(self.ledger, self.source, delivery, self.patience)
         doubts.settle_earlier(self.name)
         cursor = self.ledger.cursor(self.name)

@@ -102,4 +102,4 @@ def test_the_brake_and_what_would_be_archived_are_shown(crm: Crm, plan) -> None:
 def test_a_sync_that_is_not_there_is_named_with_those_that_are(crm: Crm, plan) -> None:
     code, text = plan(name="others")
     assert code == 1
-    assert "accounts is no SnowflakeRecords sync; there are: others" in text
+    assert "There is no sync accounts; there are: others" in text

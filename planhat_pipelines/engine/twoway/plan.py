@@ -1,28 +1,23 @@
-"""What a run in both directions would carry each way: the run itself, but for its ends, which only take notes.
-
-So nothing is decided otherwise than in a run. What would be sent, written to the table or put into the ledger goes
-nowhere.
-"""
+"""What a run in both directions would carry each way: the run itself, but for its ends, which only take notes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, fields, replace
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from planhat_pipelines.engine.contract import missing
-from planhat_pipelines.engine.plan import SAMPLE, End, Plan, named_fields
+from planhat_pipelines.engine.plan import LISTED, End, Plan, named_fields
 from planhat_pipelines.engine.protocols import Brake, JsonObject, Parcel, Receipt
 from planhat_pipelines.engine.records import RecordsDestination
+from planhat_pipelines.engine.rehearsal import Unwritten, as_kind, body_digest
 from planhat_pipelines.engine.report import Report
 from planhat_pipelines.engine.twoway.build import is_to_be_made, two_way_sync
 from planhat_pipelines.engine.twoway.fields import GONE
 from planhat_pipelines.engine.twoway.records import PlanhatRecords
-from planhat_pipelines.ledger import Claim, Ledger, NewConflict, NewParked
+from planhat_pipelines.ledger import Ledger, NewConflict, NewParked
 from planhat_pipelines.mapping.columns import MappingError
 from planhat_pipelines.planhat.changes import Changes
 from planhat_pipelines.planhat.client import Planhat
@@ -32,8 +27,6 @@ from planhat_pipelines.spec.records import RecordsSpec
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -46,7 +39,12 @@ class TwoWayPlan:
     sent: Plan = field(default_factory=Plan)
     back: Plan = field(default_factory=Plan)
     conflicts: list[NewConflict] = field(default_factory=list[NewConflict])
+    to_be_made: bool = False  # the table
     there: list[pl.Series] = field(default_factory=list[pl.Series])  # keys of records that Planhat has
+
+    def park(self, parked: Sequence[NewParked]) -> None:
+        """Note rows that wait."""
+        self.sent.add("parked", ((each.row, f"company {each.target}") for each in parked), len(parked))
 
     @property
     def is_well(self) -> bool:
@@ -56,12 +54,17 @@ class TwoWayPlan:
     @property
     def moves(self) -> bool:
         """Whether a run would change anything."""
-        ends = self.sent.counts + self.back.counts
-        return bool(self.conflicts) or ends.total() > ends["unchanged"]
+        return bool(self.conflicts) or self.sent.moves or self.back.moves
 
 
 def two_way_plan(
-    spec: RecordsSpec, session: SnowflakeConnection, planhat: Planhat, ledger: Ledger, *, full: bool = False
+    spec: RecordsSpec,
+    session: SnowflakeConnection,
+    planhat: Planhat,
+    ledger: Ledger,
+    *,
+    full: bool = False,
+    allow_many_changes: bool = False,
 ) -> TwoWayPlan:
     """Do what a run would do, up to its ends. Raises the errors of Snowflake and Planhat."""
     plan = TwoWayPlan(Plan(missing=missing(spec, custom_fields(planhat, spec.planhat_model))))
@@ -69,17 +72,25 @@ def two_way_plan(
         keys = targets(planhat, spec.planhat_model)[spec.key.field].drop_nulls()
         columns = ", ".join(str(each.column) for each in spec.fetched)
         plan.back.add("created", ((key, columns) for key in keys), len(keys))
+        plan.to_be_made = True
         return plan
     try:
         sync = two_way_sync(
-            spec.model_copy(update={"create_table": False}), session, planhat, ledger, full=full
+            spec.model_copy(update={"create_table": False}),
+            session,
+            planhat,
+            ledger,
+            full=full,
+            allow_many_changes=allow_many_changes,
         )
+        if sync.source:
+            sync.source.lag = 0.0  # a late commit is for the run
         sync = replace(
             sync,
-            ledger=_Unwritten(ledger, plan),
-            target=_as(_Target, sync.target, plan),
-            records=_as(_Records, sync.records, plan),
-            destination=_as(_Destination, sync.destination, plan),
+            ledger=Unwritten(ledger, plan.park),
+            target=as_kind(_Target, sync.target, plan=plan),
+            records=as_kind(_Records, sync.records, plan=plan),
+            destination=as_kind(_Destination, sync.destination, plan=plan),
         )
         report = sync.run("plan")
     except (Brake, MappingError) as error:
@@ -99,10 +110,9 @@ def _tell(plan: Plan, report: Report) -> None:
     plan.reasons = report.reasons
 
 
-def _as(kind: Callable[..., T], end: Any, plan: TwoWayPlan) -> T:
-    """The same end, which takes notes."""
-    given = {each.name: getattr(end, each.name) for each in fields(end) if each.init}
-    return kind(**given, plan=plan)
+def rows_digest(rows: pl.DataFrame) -> str:
+    """What rows on their way to the table are known by."""
+    return body_digest(rows.write_json().encode())
 
 
 @dataclass
@@ -137,6 +147,9 @@ class _Destination(RecordsDestination):
         for end, rows in ends:
             bodies = ((key, named_fields(body)) for key, body in rows.iter_rows())
             self.plan.sent.add(end, bodies, rows.height)
+        self.plan.sent.by_address = self.by_address
+        self.plan.sent.send(items["key"], items["body"])
+        self.plan.sent.requests.append(body_digest(parcel.body))
         return Receipt({"updated": parcel.items}, [])
 
 
@@ -149,36 +162,13 @@ class _Target(Target):
             return Written(0, 0)
         written = (
             (row[self.row], ", ".join(name for name in self.columns if row.get(f"{name}?")))
-            for row in rows.head(SAMPLE).iter_rows(named=True)
+            for row in rows.head(LISTED).iter_rows(named=True)
         )
         self.plan.back.add("changed", written, rows.height)
+        self.plan.back.requests.append(rows_digest(rows))
         return Written(0, rows.height)
 
     def mark_gone(self, keys: Sequence[str]) -> int:
         self.plan.back.add("archived", ((key, str(self.gone)) for key in keys), len(keys))
+        self.plan.back.requests.append(body_digest("\n".join(keys).encode()))
         return len(keys)
-
-
-class _Unwritten(Ledger):
-    """The ledger to read; what a claim would write goes nowhere."""
-
-    def __init__(self, ledger: Ledger, plan: TwoWayPlan) -> None:
-        super().__init__(ledger.database)
-        self.plan = plan
-
-    def claim(self, sync: str, run: str, *, lease: float = 60.0) -> AbstractContextManager[Claim]:
-        return nullcontext(cast("Claim", _Nowhere(self.plan)))
-
-
-class _Nowhere:
-    """Takes every call of a claim and does nothing."""
-
-    def __init__(self, plan: TwoWayPlan) -> None:
-        self.plan = plan
-
-    def park(self, parked: Iterable[NewParked]) -> None:
-        rows = [(each.row, f"company {each.target}") for each in parked]
-        self.plan.sent.add("parked", iter(rows), len(rows))
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        return lambda *_, **__: SimpleNamespace(id="")

@@ -45,10 +45,11 @@ def shown(conflict: NewConflict | Conflict, *, values: bool) -> tuple[str, str, 
     if values:
         return conflict.row, conflict.snowflake or "", conflict.planhat or ""
     key = masked(conflict.row) if "@" in conflict.row else conflict.row
-    return key, _length(conflict.snowflake), _length(conflict.planhat)
+    return key, length(conflict.snowflake), length(conflict.planhat)
 
 
-def _length(value: str | None) -> str:
+def length(value: str | None) -> str:
+    """What is shown of a value that nobody is to see."""
     if not value:
         return "empty"
     return "1 character" if len(value) == 1 else f"{len(value):,} characters"
