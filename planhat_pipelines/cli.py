@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "planhat_pipelines.commands.apply",
         "run what a plan in a file says, unless something has moved",
     ),
+    "verify": ("planhat_pipelines.commands.verify", "compare what Planhat holds with what was sent"),
     "rejections": ("planhat_pipelines.commands.rejections", "show the rows that were refused, or that wait"),
     "why": ("planhat_pipelines.commands.why", "say what writes a field of a record, and when it last did"),
     "lineage": (

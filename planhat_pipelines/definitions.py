@@ -14,6 +14,7 @@ from planhat_pipelines.orchestration.alerts import alert_definitions
 from planhat_pipelines.orchestration.observe import observe_sources
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, S3SignIn, SnowflakeSignIn
 from planhat_pipelines.orchestration.sources import companies_first, external_sources
+from planhat_pipelines.orchestration.verify import verify_weekly
 
 
 @dg.definitions
@@ -41,6 +42,7 @@ def defs() -> dg.Definitions:
         dg.Definitions(assets=sources),
         observe_sources(sources),
         alert_definitions(synced),
+        verify_weekly(synced),
     )
 
 

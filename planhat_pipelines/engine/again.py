@@ -1,8 +1,9 @@
-"""Refused rows that somebody wants to be tried again: by the next run, though nothing about them has changed."""
+"""Rows that somebody wants to be sent again, refused or lost: by the next run, though nothing in them changed."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +25,20 @@ def try_again(ledger: Ledger, sync: str) -> int:
             claim.sum_up([*{each.row for each in open_rows} | {each.key for each in open_rows if each.key}])
         claim.finish("done", {}, f"{len(open_rows)} refused rows are to be tried again")
     return len(open_rows)
+
+
+def send_again(ledger: Ledger, sync: str, keys: Sequence[str], *, from_source: bool) -> int:
+    """Let records be sent again that the ledger says were sent; returns how many. What Planhat was told of them counts
+    as forgotten, and `from_source` the next run reads their rows. Raises SyncBusy while a run of the sync is alive."""
+    from planhat_pipelines.ledger import NewParked
+
+    with ledger.claim(sync, f"again-{secrets.token_hex(4)}") as claim:
+        if from_source:
+            claim.park([NewParked(key, AGAIN, "", "") for key in keys])
+        if keys:
+            claim.sum_up(keys)
+        claim.finish("done", {}, f"{len(keys)} records are to be sent again")
+    return len(keys)
 
 
 def is_again(parked: Parked) -> bool:

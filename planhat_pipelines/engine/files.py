@@ -75,7 +75,7 @@ def layout(spec: FilesSpec) -> Layout:
 
 def _destination(spec: FilesSpec, planhat: Planhat, ledger: Ledger, scratch: Path) -> Destination:
     if spec.metrics:
-        return AggregatedDestination(planhat, _metrics_mapping(spec.metrics), scratch, spec.name, ledger)
+        return AggregatedDestination(planhat, aggregated_mapping(spec.metrics), scratch, spec.name, ledger)
     if spec.records:
         mapping = records_mapping(spec.name, spec.records, planhat)
         company_id = spec.records.company.id if spec.records.company else "external"
@@ -84,7 +84,8 @@ def _destination(spec: FilesSpec, planhat: Planhat, ledger: Ledger, scratch: Pat
     return ActivitiesDestination(planhat, activities_mapping(spec.activities), spec.activities.on_doubt)
 
 
-def _metrics_mapping(metrics: AggregatedMetrics) -> MetricsMapping:
+def aggregated_mapping(metrics: AggregatedMetrics) -> MetricsMapping:
+    """`metrics:` of files compiled."""
     return MetricsMapping(
         target=TargetCell(cell(metrics.target), metrics.target.model, metrics.target.id),
         date=cell(metrics.date),

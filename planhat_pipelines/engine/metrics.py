@@ -78,11 +78,11 @@ class MetricsDestination(Destination):
         return Receipt({"submitted": len(parcel.rows)}, said=said)
 
     def found(self, batch: Batch, earlier: NDArray[np.uint64], ready: pl.DataFrame) -> Found:
-        sent = _tally(batch.points)
-        there = _tally(point_fingerprints(self._read_back(batch))) if len(sent) else sent
+        sent = tally(batch.points)
+        there = tally(point_fingerprints(self._of_batch(batch))) if len(sent) else sent
         balance = (
             sent.join(there.rename({"n": "there"}), on="point", how="left")
-            .join(_tally(earlier).rename({"n": "earlier"}), on="point", how="left")
+            .join(tally(earlier).rename({"n": "earlier"}), on="point", how="left")
             .with_columns(
                 arrived=(pl.col("there").fill_null(0) - pl.col("earlier").fill_null(0)).clip(0, pl.col("n"))
             )
@@ -109,10 +109,12 @@ class MetricsDestination(Destination):
             unknown=sorted(gone),
         )
 
-    def _read_back(self, batch: Batch) -> pl.DataFrame:
-        """The points Planhat holds for the batch's metrics and days, with external ids as targets."""
-        first, last = batch.first_day or 0, batch.last_day or 0
-        held = pl.concat([points(self.planhat, name, first, last) for name in batch.dimensions])
+    def _of_batch(self, batch: Batch) -> pl.DataFrame:
+        return self.read_back(batch.dimensions, batch.first_day or 0, batch.last_day or 0)
+
+    def read_back(self, dimensions: Sequence[str], first: int, last: int) -> pl.DataFrame:
+        """The points Planhat holds of these metrics between two days, with external ids as targets."""
+        held = pl.concat([points(self.planhat, name, first, last) for name in dimensions])
         external = self._records.select(pl.col("_id").alias("target"), "externalId")
         return (
             held.filter(pl.col("model") == self._model.parent)
@@ -143,6 +145,7 @@ def day_number(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _tally(points: NDArray[np.uint64] | None) -> pl.DataFrame:
+def tally(points: NDArray[np.uint64] | None) -> pl.DataFrame:
+    """How often each fingerprint comes, as `point` and `n`."""
     series = pl.Series("point", points if points is not None else [], dtype=pl.UInt64)
     return series.to_frame().group_by("point").agg(pl.len().cast(pl.Int64).alias("n"))

@@ -93,6 +93,12 @@ class Ledger:
         with self.database.read() as connection:
             return trace.last_batches(connection, sync, row)
 
+    def some_batches(self, sync: str, purpose: str, many: int, before: float, seed: int) -> list[Batch]:
+        """The newest batches with points that were settled `before` (seconds since 1970), and some of the older ones,
+        others for another `seed`."""
+        with self.database.read() as connection:
+            return trace.some_batches(connection, sync, purpose, many, before, seed)
+
     def fingerprints(
         self, dimensions: Collection[str], first_day: int, last_day: int, *, excluding: Collection[str] = ()
     ) -> Points:

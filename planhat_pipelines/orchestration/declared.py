@@ -93,17 +93,21 @@ def scheduled(
     resources: set[str],
     look: Callable[[Any, Ledger], Due],
     sensors: Callable[[str], Sequence[dg.SensorDefinition]] = lambda _: (),
+    checks: Sequence[dg.AssetChecksDefinition] = (),
 ) -> dg.Definitions:
     """The assets with their job and their schedule, which starts it when `look` says that a run is due; `look` gets
-    the named resources, and the ledger. `sensors`: more that start the job, by its name."""
+    the named resources, and the ledger. `sensors`: more that start the job, by its name. `checks`: that are made by
+    themselves."""
     job = dg.define_asset_job(
         f"{spec.name}_job",
-        selection=dg.AssetSelection.assets(assets),
+        selection=dg.AssetSelection.assets(assets) - dg.AssetSelection.checks(*checks),
         tags={SYNC_TAG: spec.name},
         description=f"Run the sync {spec.name} now.",
     )
     schedule = sync_schedule(spec.name, spec.every, job.name, list(assets.keys), resources, look)
-    return dg.Definitions(assets=[assets], jobs=[job], schedules=[schedule], sensors=sensors(job.name))
+    return dg.Definitions(
+        assets=[assets], asset_checks=checks, jobs=[job], schedules=[schedule], sensors=sensors(job.name)
+    )
 
 
 def checked(

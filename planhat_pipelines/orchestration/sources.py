@@ -59,6 +59,7 @@ def companies_first(synced: dg.Definitions) -> dg.Definitions:
     made = cast("Iterable[dg.AssetsDefinition]", synced.assets or ())  # components make nothing else
     return dg.Definitions(
         assets=list(dg.map_asset_specs(after, made)),
+        asset_checks=synced.asset_checks,
         schedules=synced.schedules,
         sensors=synced.sensors,
         jobs=synced.jobs,

@@ -15,7 +15,6 @@ from planhat_pipelines.orchestration import keys, show
 from planhat_pipelines.orchestration.declared import (
     CHECKS,
     SOURCE_AS_MAPPED,
-    Declared,
     account_checked,
     checked,
     made_asset,
@@ -25,6 +24,8 @@ from planhat_pipelines.orchestration.declared import (
 from planhat_pipelines.orchestration.failures import misfits, permanent_errors_fail
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant
 from planhat_pipelines.orchestration.schedules import drop_sensor
+from planhat_pipelines.orchestration.verify import holds_checks
+from planhat_pipelines.spec.kinds import AnySpec
 
 if TYPE_CHECKING:
     from planhat_pipelines.engine.protocols import Source
@@ -42,7 +43,7 @@ class ShownSync:
     resource: the key of the resource that opens the source. pool: lets one run at a time write a model.
     """
 
-    spec: Declared
+    spec: AnySpec
     kind: str
     source_key: dg.AssetKey
     source_name: str
@@ -111,7 +112,7 @@ class ShownSync:
         def sensors(job: str) -> Sequence[dg.SensorDefinition]:
             return [drop_sensor(name, job, arrived)] if arrived else []
 
-        return scheduled(self.spec, asset, {self.resource}, look, sensors)
+        return scheduled(self.spec, asset, {self.resource}, look, sensors, holds_checks(self.spec, self.key))
 
     def _checks(self, report: Report) -> list[dg.AssetCheckResult]:
         error = dg.AssetCheckSeverity.ERROR

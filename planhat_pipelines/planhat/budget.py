@@ -6,6 +6,8 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
+from planhat_pipelines.planhat.errors import OutOfCalls
+
 
 class Budget(Protocol):
     """Turns of one tenant: 200 calls a minute and 50 at once (Planhat developers, limits)."""
@@ -28,3 +30,21 @@ class Unlimited:
 
     def throttled(self, wait: float) -> None:
         pass
+
+
+class Limited:
+    """A budget that ends after so many calls, on top of the one that all share."""
+
+    def __init__(self, budget: Budget, calls: int) -> None:
+        self._budget, self._left = budget, calls
+
+    @contextmanager
+    def call(self) -> Generator[None]:
+        if self._left < 1:
+            raise OutOfCalls("the calls that were allowed for this are used up")
+        self._left -= 1
+        with self._budget.call():
+            yield
+
+    def throttled(self, wait: float) -> None:
+        self._budget.throttled(wait)

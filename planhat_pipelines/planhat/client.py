@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar, cast
@@ -12,7 +13,7 @@ import polars as pl
 from planhat_pipelines.planhat import answers, reading
 from planhat_pipelines.planhat.account import Account
 from planhat_pipelines.planhat.answers import Answer
-from planhat_pipelines.planhat.budget import Budget, Unlimited
+from planhat_pipelines.planhat.budget import Budget, Limited, Unlimited
 from planhat_pipelines.planhat.catalogue import Model
 from planhat_pipelines.planhat.errors import (
     Doubt,
@@ -57,6 +58,12 @@ class Planhat:
 
     def close(self) -> None:
         self._transport.close()
+
+    def limited(self, calls: int) -> Planhat:
+        """The same client, whose main API raises OutOfCalls after so many calls. It lives as long as this one."""
+        found = copy.copy(self)
+        found._budget = Limited(self._budget, calls)
+        return found
 
     def probe(self) -> None:
         """Sign in and read one company; SignInError and PermissionDenied say what to do."""

@@ -15,7 +15,8 @@
     │   ├── ConnectionLost     the connection broke after the request had begun
     │   ├── ServerError        5xx
     │   └── UnreadableAnswer   a success whose body is not what Planhat documents
-    └── Doubt                  metrics and activities only: may have been stored, so not sent again
+    ├── Doubt                  metrics and activities only: may have been stored, so not sent again
+    └── OutOfCalls             a limit that we set ourselves, see Planhat.limited
 
 Calls to the main API are safe to repeat, so all that is Temporary may have been stored there in part. On the
 analytics host, which appends, only NotSent and Permanent are certain: nothing was stored. All else is Doubt.
@@ -85,3 +86,6 @@ class UnreadableAnswer(Temporary): ...
 
 
 class Doubt(PlanhatError): ...
+
+
+class OutOfCalls(PlanhatError): ...
