@@ -46,7 +46,7 @@ DEAR = (
     "openpyxl",
     "dagster_snowflake",
 )
-DEAR += ("dagster_aws", "cryptography", "pyarrow")  # imported where they are first used
+DEAR += ("dagster_aws", "cryptography", "pyarrow", "openlineage")  # imported where they are first used
 WORK = (
     "polars",
     "numpy",

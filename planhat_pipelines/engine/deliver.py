@@ -58,6 +58,7 @@ class Delivery:
     def send(self, parcel: Parcel, *, window: int | None, unpark: bool = False) -> None:
         """One parcel through the ledger."""
         batch = self.claim.intend(lasting=self._lasting, **self.intent(parcel, window))
+        self.report.days.update(parcel.days)
         self.dispatch(batch, parcel, unpark=unpark)
 
     def dispatch(self, batch: Batch, parcel: Parcel, *, unpark: bool = False, rest: bool = False) -> None:

@@ -15,12 +15,14 @@ from planhat_pipelines.spec.usage import Activities, Metrics, UsageSpec
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One Planhat field, the source columns it comes from (none for a constant), how, and which way values go."""
+    """One Planhat field, the source columns it comes from (none for a constant), how, and which way values go. `kind`:
+    what its values are; `custom` where the custom field decides."""
 
     field: str
     columns: Sequence[str]
     how: str
     way: Literal["to_planhat", "to_snowflake", "both"] = "to_planhat"
+    kind: str = "text"
 
 
 def records_lines(spec: RecordsSpec | FileRecords) -> list[Line]:
@@ -33,26 +35,30 @@ def records_lines(spec: RecordsSpec | FileRecords) -> list[Line]:
             spec.planhat_model.company_field or "company",
             f"{spec.company.id} id of a company{where}",
         )
-        lines.append(Line(field, [spec.company.column], how, "to_planhat" if way == "both" else way))
+        lines.append(Line(field, [spec.company.column], how, "to_planhat" if way == "both" else way, "id"))
     for each in spec.fields:
         field = spec.planhat_model.fields.get(each.field)
-        kind = each.type or (field.kind if field else "as the custom field")
+        known = each.type or (field.kind if field else None)
+        kind, values = known or "as the custom field", known or "custom"
         if each.column:
             flow = spec.flow(each) if isinstance(spec, RecordsSpec) and isinstance(each, TableField) else way
             lines.append(
-                Line(each.field, [each.column], f"{kind}, at {each.path}" if each.path else kind, flow)
+                Line(
+                    each.field, [each.column], f"{kind}, at {each.path}" if each.path else kind, flow, values
+                )
             )
         elif each.expression:
-            lines.append(Line(each.field, inputs(each.expression), f"{kind}: {each.expression}"))
+            said = f"{kind}: {each.expression}"
+            lines.append(Line(each.field, inputs(each.expression), said, kind=values))
         else:
-            lines.append(Line(each.field, [], f"always {each.value!r}"))
+            lines.append(Line(each.field, [], f"always {each.value!r}", kind=values))
     return lines
 
 
 def lines_back(lines: Sequence[Line]) -> list[Line]:
     """The same seen from Snowflake: which column comes from which Planhat field."""
     return [
-        Line(column, [line.field], line.how)
+        Line(column, [line.field], line.how, kind=line.kind)
         for line in lines
         if line.way != "to_planhat"
         for column in line.columns
@@ -80,28 +86,29 @@ def files_lines(spec: FilesSpec) -> list[Line]:
 
 def _metric_lines(metrics: Metrics | AggregatedMetrics) -> Iterator[Line]:
     target, date = metrics.target, metrics.date
-    yield Line("target", [target.column], _how(target, f"{target.id} id of {with_article(target.model)}"))
-    yield Line("date", [date.column], _how(date, f"day in {date.timezone}"))
+    whose = _how(target, f"{target.id} id of {with_article(target.model)}")
+    yield Line("target", [target.column], whose, kind="id")
+    yield Line("date", [date.column], _how(date, f"day in {date.timezone}"), kind="day")
     for value in metrics.values:
         summed = isinstance(value, AggregatedValue)
         kind = f"{value.aggregate} per target and day" if summed else "number"
-        yield Line(value.metric, [value.column], _how(value, kind))
+        yield Line(value.metric, [value.column], _how(value, kind), kind="number")
 
 
 def _activity_lines(activities: Activities | None) -> Iterator[Line]:
     if activities is None:
         return
     user, action, date = activities.enduser, activities.action, activities.date
-    yield Line("enduser", [user.column], _how(user, f"{user.id} id of an enduser"))
+    yield Line("enduser", [user.column], _how(user, f"{user.id} id of an enduser"), kind="id")
     if isinstance(action, Constant):
         yield Line("action", [], f"always {action.value!r}")
     else:
         yield Line("action", [action.column], _how(action, "text"))
-    yield Line("date", [date.column], _how(date, f"time in {date.timezone}"))
+    yield Line("date", [date.column], _how(date, f"time in {date.timezone}"), kind="datetime")
     if activities.weight:
-        yield Line("weight", [activities.weight.column], _how(activities.weight, "number"))
+        yield Line("weight", [activities.weight.column], _how(activities.weight, "number"), kind="number")
     for name, column in activities.info.items():
-        yield Line(f"info.{name}", [column.column], _how(column, "as it is"))
+        yield Line(f"info.{name}", [column.column], _how(column, "as it is"), kind="as it is")
 
 
 def _how(column: Column, kind: str) -> str:

@@ -31,6 +31,7 @@ class Report:
     verdicts: Counter[Verdict] = field(default_factory=Counter[Verdict])
     sample: list[Refusal] = field(default_factory=list[Refusal])
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])  # field, reason
+    days: Counter[int] = field(default_factory=Counter[int])  # points sent by day, since 1970
     unreadable: list[str] = field(default_factory=list[str])  # what was set aside, with the reason
     warnings: list[str] = field(default_factory=list[str])  # what was done, and may not be what was meant
     cursor_from: JsonObject | None = None

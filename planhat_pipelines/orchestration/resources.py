@@ -63,6 +63,11 @@ class SnowflakeSignIn(dg.ConfigurableResource):  # type: ignore[type-arg]
         with snowflake_account(os.environ, **_given(self)).connection() as session:
             yield session
 
+    @property
+    def account_name(self) -> str:
+        """The account identifier, wherever it is given."""
+        return self.account or os.environ.get("SNOWFLAKE_ACCOUNT", "")
+
     def dagster_snowflake(self) -> SnowflakeResource:
         """The same sign-in as dagster-snowflake's own resource, for the daily look at sources and for assets of your
         own. Importing it costs several seconds of CPU, so syncs use the plain connector."""
@@ -138,9 +143,14 @@ class PlanhatTenant(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def client(self, ledger: Ledger) -> Generator[Planhat]:
         """A client that keeps to the budget all runs on this ledger share."""
-        given = {name: value for name, value in _given(self).items() if name != "read_back_seconds"}
-        with open_planhat(planhat_account(os.environ, **given), ledger) as client:
+        account = planhat_account(os.environ, **_given(self, "read_back_seconds"))
+        with open_planhat(account, ledger) as client:
             yield client
+
+    @property
+    def address(self) -> str:
+        """The address of the API, wherever it is given."""
+        return planhat_account(os.environ, **_given(self, "read_back_seconds")).api_url
 
     @property
     def patience(self) -> float:
@@ -162,6 +172,6 @@ class LedgerDatabase(dg.ConfigurableResource):  # type: ignore[type-arg]
             yield ledger
 
 
-def _given(resource: dg.ConfigurableResource[Any]) -> dict[str, Any]:
-    fields = type(resource).model_fields
+def _given(resource: dg.ConfigurableResource[Any], *but: str) -> dict[str, Any]:
+    fields = [name for name in type(resource).model_fields if name not in but]
     return {name: value for name in fields if (value := getattr(resource, name)) is not None}

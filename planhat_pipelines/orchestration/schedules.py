@@ -35,6 +35,8 @@ def sync_schedule(
     """`look` says whether a run is due and why; it must be cheap, as it is asked at every tick. It gets the resources
     of these keys, and the ledger. `assets`: what the job makes."""
 
+    often = f"{'every ' if every.at[0].isdigit() else ''}{every.at} ({every.timezone})"
+
     @dg.schedule(
         name=f"{name}_schedule",
         job_name=job,
@@ -42,7 +44,7 @@ def sync_schedule(
         execution_timezone=every.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         required_resource_keys={*resources, "ledger"},
-        description=f"Runs {name} {every.at} ({every.timezone}), unless nothing is new or a run is still at work.",
+        description=f"Runs {name} {often}, unless nothing is new or a run is still at work.",
     )
     def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if busy := at_work(context.instance, name):

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from planhat_pipelines.engine.lines import Line
+from planhat_pipelines.orchestration.pictures import points_by_day, rows_by_verdict
 
 if TYPE_CHECKING:
     from planhat_pipelines.engine.protocols import Source
     from planhat_pipelines.engine.report import Report
-    from planhat_pipelines.ledger import NewConflict
+    from planhat_pipelines.ledger import NewConflict, RunRecord
 
 _WAYS = {"to_planhat": "to Planhat", "to_snowflake": "to Snowflake", "both": "both ways"}
 _CONFLICTS = 50  # in the metadata; the command shows all
@@ -20,10 +21,10 @@ _CONFLICTS = 50  # in the metadata; the command shows all
 
 def mapping_table(lines: Sequence[Line], table: str) -> dg.MarkdownMetadataValue:
     """Source column to Planhat field, readable before the first run; with its direction where one goes another way."""
-    head = ["Planhat field", "from", "as"]
-    cells = [[f"`{line.field}`", _from(line, table), line.how] for line in lines]
+    head = ["Planhat field", f"from {table}", "as"]
+    cells = [[f"`{line.field}`", ", ".join(line.columns), line.how] for line in lines]
     if any(line.way != "to_planhat" for line in lines):
-        head = ["Planhat field", "Snowflake column", "as", "goes"]
+        head = ["Planhat field", f"column of {table}", "as", "goes"]
         cells = [[*row, _WAYS[line.way]] for row, line in zip(cells, lines, strict=True)]
     rows = [head, ["---"] * len(head), *cells]
     return dg.MetadataValue.md("\n".join(f"| {' | '.join(row)} |" for row in rows))
@@ -33,7 +34,7 @@ def column_schema(lines: Iterable[Line], table: str) -> dg.TableSchema:
     """The destination's fields as columns, each saying where it comes from."""
     return dg.TableSchema(
         columns=[
-            dg.TableColumn(line.field, type=line.how.split(",")[0], description=_description(line, table))
+            dg.TableColumn(line.field, type=line.kind, description=_description(line, table))
             for line in lines
         ]
     )
@@ -54,12 +55,15 @@ def column_lineage(lines: Iterable[Line], source: dg.AssetKey) -> dg.TableColumn
     )
 
 
-def run_metadata(report: Report) -> dict[str, Any]:
-    """Counts, cursor, pace, and the first refusals; no value of a customer."""
+def run_metadata(report: Report, runs: Sequence[RunRecord], prefix: str = "") -> dict[str, Any]:
+    """Pictures, counts, cursor, pace, and the first refusals; no value of a customer. `runs`: of the sync, the latest
+    first; `prefix`: of their counts."""
     from planhat_pipelines.engine.report import VERDICTS
 
     metadata: dict[str, Any] = {
         "summary": report.line(),
+        **rows_by_verdict(runs, prefix),
+        **points_by_day(report.days),
         "dagster/row_count": report.verdicts["submitted"]
         + report.verdicts["created"]
         + report.verdicts["updated"],
@@ -129,7 +133,7 @@ def source_metadata(source: Source, report: Report) -> dict[str, Any]:
     if isinstance(source, UsageTable | RecordsTable):
         columns = [dg.TableColumn(each.name, type=each.type) for each in source.shape.values()]
         metadata["dagster/column_schema"] = dg.TableSchema(columns=columns)
-        metadata["last_change"] = str(place.get("commit") or "Snowflake cannot tell")
+        metadata["last_change"] = _commit(place.get("commit"))
         rows = source.table.row_count(source.session)
         metadata |= {} if rows is None else {"dagster/row_count": rows}
     return metadata
@@ -157,6 +161,13 @@ def drops_table(drops: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
 
 def _from(line: Line, table: str) -> str:
     return ", ".join(f"{table}.{name}" for name in line.columns) or "the spec itself"
+
+
+def _commit(nanoseconds: str | None) -> dg.MetadataValue[Any]:
+    """When a table was last changed, as Snowflake tells it."""
+    if not nanoseconds or not str(nanoseconds).isdigit():
+        return dg.MetadataValue.text("Snowflake cannot tell")
+    return dg.MetadataValue.timestamp(int(nanoseconds) / 1e9)
 
 
 def cursor(place: dict[str, Any] | None) -> str:

@@ -11,7 +11,7 @@ import dagster as dg
 
 from planhat_pipelines.engine.due import Due, due
 from planhat_pipelines.engine.lines import Line
-from planhat_pipelines.orchestration import keys, show
+from planhat_pipelines.orchestration import keys, openlineage, show
 from planhat_pipelines.orchestration.declared import (
     CHECKS,
     SOURCE_AS_MAPPED,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from planhat_pipelines.engine.run import Sync
     from planhat_pipelines.ledger import Ledger
     from planhat_pipelines.planhat.client import Planhat
+    from planhat_pipelines.spec.kinds import AnySpec
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,17 @@ class ShownSync:
         more: Callable[[Ledger], Mapping[str, Any]] = lambda _: {},
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
         """Run the sync and tell Dagster of it. `opened`: the sync over open connections; `more`: further metadata."""
-        with permanent_errors_fail(), ledger.open() as book, planhat.client(book) as client:
+        with (
+            permanent_errors_fail(),
+            openlineage.told(self.spec, context, planhat) as account,
+            ledger.open() as book,
+            planhat.client(book) as client,
+        ):
             try:
                 with opened(client, book) as sync:
                     report = sync.run(context.run.run_id, context.log.info)
-                    shown = {**show.run_metadata(report), **more(book)}
+                    account(report.counts)
+                    shown = {**show.run_metadata(report, book.runs(self.spec.name)), **more(book)}
                     observed = show.source_metadata(sync.source, report)
             except misfits() as error:
                 severity = dg.AssetCheckSeverity.ERROR

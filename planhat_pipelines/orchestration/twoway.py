@@ -4,7 +4,7 @@ Where changes travel both ways, the records in Planhat come after the table, and
 after the records. A mirror only has the latter, after all records of its model.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import dagster as dg
 
 from planhat_pipelines.engine.due import Due, due
 from planhat_pipelines.engine.lines import Line, lines_back, records_lines
-from planhat_pipelines.orchestration import keys, show
+from planhat_pipelines.orchestration import keys, openlineage, show
 from planhat_pipelines.orchestration.declared import (
     CHECKS,
     SOURCE_AS_MAPPED,
@@ -33,7 +33,7 @@ from planhat_pipelines.spec.records import RecordsSpec
 if TYPE_CHECKING:
     from planhat_pipelines.engine.twoway.report import TwoWayReport
     from planhat_pipelines.engine.twoway.sync import TwoWaySync
-    from planhat_pipelines.ledger import Ledger
+    from planhat_pipelines.ledger import Ledger, RunRecord
 
 _ACCOUNT = {name: CHECKS[name] for name in ("verdicts_balance", "no_rejections")}
 _MISFITS = {SOURCE_AS_MAPPED: CHECKS[SOURCE_AS_MAPPED]}
@@ -59,7 +59,12 @@ def two_way_definitions(spec: RecordsSpec) -> dg.Definitions:
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
         from planhat_pipelines.engine.twoway.build import two_way_sync
 
-        with permanent_errors_fail(), ledger.open() as book, planhat.client(book) as client:
+        with (
+            permanent_errors_fail(),
+            openlineage.told(spec, context, planhat) as account,
+            ledger.open() as book,
+            planhat.client(book) as client,
+        ):
             try:
                 with snowflake.connection() as session:
                     sync = two_way_sync(
@@ -72,11 +77,12 @@ def two_way_definitions(spec: RecordsSpec) -> dg.Definitions:
                         allow_many_changes=config.allow_many_changes,
                     )
                     report = sync.run(context.run.run_id, context.log.info)
+                    account(report.counts)
                     context.log_event(shown.observed(sync, report))
             except misfits() as error:
                 yield shown.misfit(error)
                 raise
-            yield from shown.made(report, len(book.rejections(spec.name)))
+            yield from shown.made(report, len(book.rejections(spec.name)), book.runs(spec.name))
 
     def look(resources: Any, book: "Ledger") -> Due:
         from planhat_pipelines.engine.twoway.build import sides_changed
@@ -176,8 +182,11 @@ class ShownTwoWay:
         asset = self.back if self.is_mirror else self.in_planhat
         return checked(asset, SOURCE_AS_MAPPED, False, dg.AssetCheckSeverity.ERROR, problem=str(error))
 
-    def made(self, report: "TwoWayReport", refused: int) -> Iterator[dg.MaterializeResult[Any]]:
-        """The account of each way. `refused`: how many rows and records one side refuses by now."""
+    def made(
+        self, report: "TwoWayReport", refused: int, runs: "Sequence[RunRecord]"
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        """The account of each way. `refused`: how many rows and records one side refuses by now. `runs`: the latest
+        first."""
         error, warn = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
         sent, back, clashes = report.sent, report.back, len(report.conflicts)
         fits = checked(self.back if self.is_mirror else self.in_planhat, SOURCE_AS_MAPPED, True, error)
@@ -190,7 +199,9 @@ class ShownTwoWay:
                 fits,
             ]
             yield dg.MaterializeResult(
-                key, metadata={**show.run_metadata(sent), **conflicts}, check_results=checks
+                key, metadata={**show.run_metadata(sent, runs), **conflicts}, check_results=checks
             )
         checks = account_checked(self.back, back) + ([fits] if self.is_mirror else [])
-        yield dg.MaterializeResult(self.back, metadata=show.run_metadata(back), check_results=checks)
+        yield dg.MaterializeResult(
+            self.back, metadata=show.run_metadata(back, runs, "back_"), check_results=checks
+        )

@@ -27,7 +27,7 @@ def test_a_run_shows_counts_cursor_mapping_and_checks_and_observes_its_source(lo
     )
     (spec,) = (spec for spec in location.definitions.resolve_all_asset_specs() if spec.key == ASSET)
     table = location.place.table
-    assert f"{table}.SEATS" in spec.metadata["mapping"].value
+    assert f"from {table} |" in spec.metadata["mapping"].value
     columns = {column.name: column.description for column in spec.metadata["dagster/column_schema"].columns}
     assert f"from {table}.ACCOUNT_ID" in str(columns["target"])
     source = dg.AssetKey(["snowflake", *table.split(".")])
