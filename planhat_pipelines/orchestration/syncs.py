@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from planhat_pipelines.engine.run import Sync
     from planhat_pipelines.ledger import Ledger
     from planhat_pipelines.planhat.client import Planhat
-    from planhat_pipelines.spec.kinds import AnySpec
 
 
 @dataclass(frozen=True)
