@@ -10,6 +10,7 @@ from planhat_pipelines.engine.contract import compiled
 from planhat_pipelines.engine.lines import inputs
 from planhat_pipelines.engine.records import RecordsDestination
 from planhat_pipelines.engine.run import Sync
+from planhat_pipelines.engine.sensitive import hold_back_sensitive
 from planhat_pipelines.ledger import Ledger
 from planhat_pipelines.mapping.columns import ROW, Cell
 from planhat_pipelines.mapping.records import COPIES, KEY, FieldMapping, RecordsMapping
@@ -67,6 +68,7 @@ def records_sync(
 ) -> Sync:
     """The spec as a sync over open connections; `full` reads the whole table. Raises MappingError when the mapping does
     not fit the tenant."""
+    hold_back_sensitive(spec, session)
     archive = archive_field(spec.planhat_model) if spec.on_delete == "archive" else None
     mapping = records_mapping(spec.name, spec, planhat, archive)
     destination = RecordsDestination(

@@ -13,6 +13,7 @@ from planhat_pipelines.engine.contract import compiled
 from planhat_pipelines.engine.crm import records_source, sent_fields
 from planhat_pipelines.engine.environment import s3_account
 from planhat_pipelines.engine.findings import Broken, Finding, tried
+from planhat_pipelines.engine.sensitive import hold_back_sensitive
 from planhat_pipelines.engine.twoway.build import is_to_be_made, table_of, target_of
 from planhat_pipelines.engine.usage import (
     activities_mapping,
@@ -94,6 +95,8 @@ def _usage(
         return
     yield (columns := tried(spec.name, partial(_columns, source.columns, source.shape, source.table)))
     yield (key := tried(spec.name, partial(_key, session, source.table, lambda: source.key_column)))
+    if columns.holds:
+        yield tried(spec.name, partial(hold_back_sensitive, spec, session))
     if columns.holds and key.holds:
         yield tried(spec.name, partial(_sample, spec, source, records))
 
@@ -112,6 +115,8 @@ def _records(spec: RecordsSpec, session: SnowflakeConnection) -> Iterator[Findin
         spec.name, partial(_columns, [*source.columns, *stamp, *fetched], source.shape, source.table)
     )
     yield mapped
+    if spec.sent:
+        yield tried(spec.name, partial(hold_back_sensitive, spec, session))
     find = partial(resolve, source.key, source.shape, source.table)
     yield tried(spec.name, partial(_key, session, source.table, find))
     if spec.changes == "change_tracking" and spec.sent:

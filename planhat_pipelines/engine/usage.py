@@ -9,6 +9,7 @@ from planhat_pipelines.engine.lines import usage_lines
 from planhat_pipelines.engine.metrics import MetricsDestination
 from planhat_pipelines.engine.protocols import Destination
 from planhat_pipelines.engine.run import Sync
+from planhat_pipelines.engine.sensitive import hold_back_sensitive
 from planhat_pipelines.ledger import Ledger
 from planhat_pipelines.mapping.activities import ActivitiesMapping
 from planhat_pipelines.mapping.columns import ROW, Cell
@@ -34,7 +35,8 @@ def usage_source(spec: UsageSpec, session: SnowflakeConnection) -> UsageTable:
 def usage_sync(
     spec: UsageSpec, session: SnowflakeConnection, planhat: Planhat, ledger: Ledger, patience: float
 ) -> Sync:
-    """The spec as a sync over open connections."""
+    """The spec as a sync over open connections. Raises MappingError when it would send what it must not."""
+    hold_back_sensitive(spec, session)
     return Sync(spec.name, usage_source(spec, session), _destination(spec, planhat), ledger, patience)
 
 

@@ -58,6 +58,16 @@ Tags = Annotated[
     ),
 ]
 
+Sensitive = Annotated[
+    tuple[str, ...],
+    Field(
+        strict=False,
+        examples=[["EMAIL"]],
+        description="Columns that Snowflake guards, with a masking policy or a tag named pii, and that may go to "
+        "Planhat all the same. Without this yes a sync that maps them does not run.",
+    ),
+]
+
 _PART = r'(?:[A-Za-z_][A-Za-z0-9_$]*|"(?:[^"]|"")+")'
 
 

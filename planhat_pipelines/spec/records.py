@@ -7,7 +7,16 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from planhat_pipelines.planhat.catalogue import Model, model, with_article
-from planhat_pipelines.spec.base import Description, Owners, Spec, SpecError, SyncName, TableName, Tags
+from planhat_pipelines.spec.base import (
+    Description,
+    Owners,
+    Sensitive,
+    Spec,
+    SpecError,
+    SyncName,
+    TableName,
+    Tags,
+)
 from planhat_pipelines.spec.cadence import Cadence
 from planhat_pipelines.spec.fields import CompanyRef, FieldMap, KeyMap, ModelName, archive_field, fits_model
 
@@ -95,6 +104,7 @@ class RecordsSpec(Spec):
     fields: tuple[TableField, ...] = Field(
         min_length=1, strict=False, examples=[[{"column": "NAME", "field": "name"}]]
     )
+    sensitive: Sensitive = ()
     description: Description = None
     owners: Owners = ()
     tags: Tags = Field(default_factory=dict)

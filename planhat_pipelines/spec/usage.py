@@ -12,6 +12,7 @@ from planhat_pipelines.spec.base import (
     Description,
     IdKind,
     Owners,
+    Sensitive,
     Spec,
     SpecError,
     SyncName,
@@ -139,6 +140,7 @@ class UsageSpec(Spec):
     every: Cadence
     metrics: Metrics | None = None
     activities: Activities | None = None
+    sensitive: Sensitive = ()
     description: Description = None
     owners: Owners = ()
     tags: Tags = Field(default_factory=dict)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from planhat_pipelines.engine.crm import records_mapping, records_source
 from planhat_pipelines.engine.protocols import JsonObject
 from planhat_pipelines.engine.records import RecordsDestination
+from planhat_pipelines.engine.sensitive import hold_back_sensitive
 from planhat_pipelines.engine.twoway.fields import sides
 from planhat_pipelines.engine.twoway.records import PlanhatRecords
 from planhat_pipelines.engine.twoway.sync import TwoWaySync
@@ -69,6 +70,7 @@ def two_way_sync(
     records = _records(spec, planhat, customs, full=full, log=log)
     source = None if mirror else records_source(spec, session, log, full=full, mapping=mapping)
     if source:
+        hold_back_sensitive(spec, session)
         source.guards = target.columns
     return TwoWaySync(
         spec.name,

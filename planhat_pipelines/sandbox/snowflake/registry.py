@@ -20,6 +20,15 @@ CREATE TABLE IF NOT EXISTS {FACTS} (
     PRIMARY KEY (database_name, schema_name, table_name)
 )"""
 
+GUARDS = "_fs_global._fs_information_schema._column_guards"
+"""Which masking policies and tags columns have."""
+_GUARDS_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS {GUARDS} (
+    database_name VARCHAR, schema_name VARCHAR, table_name VARCHAR, column_name VARCHAR,
+    kind VARCHAR, name VARCHAR, value VARCHAR,
+    PRIMARY KEY (database_name, schema_name, table_name, column_name, kind, name)
+)"""
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -39,6 +48,7 @@ class Registry:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection.cursor()
         self._connection.execute(SCHEMA)
+        self._connection.execute(_GUARDS_SCHEMA)
         self._lock = threading.RLock()
         self._facts: dict[TableName, Facts] = {}
         for database, schema, table, *values in self._connection.execute(f"FROM {FACTS}").fetchall():
@@ -84,7 +94,8 @@ class Registry:
         with self._lock:
             self._facts.pop(name, None)
             where = "database_name = ? AND schema_name = ? AND table_name = ?"
-            self._connection.execute(f"DELETE FROM {FACTS} WHERE {where}", list(name))
+            for table in (FACTS, GUARDS):
+                self._connection.execute(f"DELETE FROM {table} WHERE {where}", list(name))
 
     def rename(self, old: TableName, new: TableName) -> None:
         """Carry a table's facts over to its new name."""

@@ -8,7 +8,7 @@ from typing import Any
 from fakesnow.transforms import SUCCESS_NOP
 from sqlglot import Expr, exp
 
-from planhat_pipelines.sandbox.snowflake import grants
+from planhat_pipelines.sandbox.snowflake import grants, policies
 from planhat_pipelines.sandbox.snowflake.connection import Connection
 from planhat_pipelines.sandbox.snowflake.errors import missing_object, problem
 from planhat_pipelines.sandbox.snowflake.names import folded, quoted, table_name
@@ -24,6 +24,8 @@ def prepared(expression: Expr, connection: Connection) -> Expr:
     """The statement with Snowflake's session functions answered and what fakesnow refuses taken care of."""
     if _is_start_transaction(expression):
         return exp.Transaction()
+    if policies.change(expression, connection):
+        return SUCCESS_NOP.copy()
     if isinstance(expression, exp.Use) and _use_role_or_warehouse(expression, connection):
         return SUCCESS_NOP.copy()
     if isinstance(expression, exp.Alter):
@@ -42,7 +44,7 @@ def prepared(expression: Expr, connection: Connection) -> Expr:
         drop_keys(expression)
     if isinstance(expression, exp.Show):
         _check_scope(expression, connection)
-    return expression.transform(_answered, connection)
+    return policies.answered(expression, connection).transform(_answered, connection)
 
 
 def drop_keys(create: exp.Create) -> None:
