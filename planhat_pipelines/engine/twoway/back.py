@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -38,11 +38,12 @@ class WriteBack:
     guarded: bool = True
     refused: set[str] = field(default_factory=set[str])  # keys of rows of which something was not written
 
-    def write(self, rows: pl.DataFrame) -> None:
-        """Write them, refuse what the table cannot hold, and count every row once."""
-        for piece in rows.iter_slices(_PIECE):
-            self._piece(piece)
-            self.log(self.report.line())
+    def write(self, pieces: Iterable[pl.DataFrame]) -> None:
+        """Write the rows, as many in a statement as may be; refuse what the table cannot hold; count every row once."""
+        for rows in _gathered(pieces):
+            for piece in rows.iter_slices(_PIECE):
+                self._piece(piece)
+                self.log(self.report.line())
 
     def _piece(self, rows: pl.DataFrame) -> None:
         frame = self._texts(rows)
@@ -124,3 +125,14 @@ class WriteBack:
         return [
             pl.col(name) for name in frame.columns if name.endswith("?") and frame.schema[name] == pl.Boolean
         ]
+
+
+def _gathered(pieces: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    waiting: list[pl.DataFrame] = []
+    for rows in pieces:
+        waiting.append(rows)
+        if sum(each.height for each in waiting) >= _PIECE:
+            yield pl.concat(waiting)
+            waiting = []
+    if waiting:
+        yield pl.concat(waiting)

@@ -98,10 +98,14 @@ class Carry:
         look, report = self.look, self.look.report.back
         carried = [look.theirs["key"].clear()]
         new = self._as_rows(self._without_a_row() if look.sync.source else look.moved)
-        for rows in chain(pieces, [new]):
-            carried.append(rows["key"])
-            report.rows_read += rows.height
-            self._back.write(rows)
+
+        def counted() -> Iterator[pl.DataFrame]:
+            for rows in chain(pieces, [new]):
+                carried.append(rows["key"])
+                report.rows_read += rows.height
+                yield rows
+
+        self._back.write(counted())
         others = look.theirs.join(joined(carried).to_frame(), on="key", how="anti").height
         report.rows_read += others
         report.count({"unchanged": others})
@@ -176,7 +180,7 @@ class Carry:
 
     def _close(self) -> None:
         """Close what was open of rows of which nothing is left to say. A value that Planhat had and the table could
-        not hold stays open until both sides are seen to be equal."""
+        not hold stays open until both sides are seen to be equal, or the record is gone."""
         look = self.look
         left, listed = look.among_open(joined(look.left)), look.among_open(look.listed)
         closed = {
@@ -185,6 +189,7 @@ class Carry:
             if row in left
             or (each.stage == "match" and (row in listed or look.whole))
             or row in (look.equal if each.stage == "write" else look.quiet)
+            or (each.stage == "write" and look.whole and row not in listed)
         }
         look.claim.resolve(sorted(closed - set(look.shared) - self._back.refused))
         gone = left | look.quiet

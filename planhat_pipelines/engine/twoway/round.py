@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from planhat_pipelines.engine.twoway.sync import TwoWaySync
 
 _FEW = 100  # a brake is for mass changes
+_AT_ONCE = 20_000  # rows that are decided at a time
 _OPEN = ("push", "fetch", "stranger")
 
 
@@ -68,6 +69,8 @@ class Round:
         self.shared = found.filter(many > 1)["key"].unique(maintain_order=True)
         self.theirs = found.filter(many == 1)
         self.moved = moved(self.theirs, self.bases, sync.fields)["key"]
+        if sync.source is None:  # a mirror's rows are as the bases say
+            self.equal |= self.among_open(self.theirs["key"]) - set(self.moved)
         asked_for = [self.moved, self.sending["key"], self.writing["key"]]
         told = pl.col("key").is_in(
             pl.concat(asked_for).implode()
@@ -97,7 +100,12 @@ class Round:
         if whole:
             return set()
         waiting = {each.row for each in self.parked if each.target in known}
-        again = {row for row, each in self.rejected.items() if self.whole or each.reason == MOVED}
+        listed = self.among_open(self.listed)  # of which the value may be another, or fit, by now
+        again = {
+            row
+            for row, each in self.rejected.items()
+            if self.whole or each.reason == MOVED or (each.stage == "write" and row in listed)
+        }
         changed = pl.concat([self.moved, self.sending["key"], self.writing["key"]])
         return (waiting | again | set(changed)) - set(joined(self.found))
 
@@ -148,8 +156,24 @@ class Round:
         return ours(ready.join(found, on=ROW, how="left", maintain_order="left"), values, self.sync.fields)
 
     def _decide(self, rows: pl.DataFrame, values: Sequence[Value]) -> None:
+        """Some rows at a time, as what is known of a row is many times as large as the row."""
+        records, bases = self._known_of(rows)
+        open_: list[pl.DataFrame] = []
+        for part in rows.iter_slices(_AT_ONCE):
+            open_.append(self._open_of(part, records, bases))
+            if sum(each.height for each in open_) >= _AT_ONCE:
+                self._hold(open_, values)
+                open_ = []
+        if open_:
+            self._hold(open_, values)
+
+    def _hold(self, open_: Sequence[pl.DataFrame], values: Sequence[Value]) -> None:
+        self.held.put(replace(NOTHING, ready=pl.concat(open_)))
+        self._values.append(values)
+
+    def _open_of(self, rows: pl.DataFrame, records: pl.DataFrame, bases: pl.DataFrame) -> pl.DataFrame:
+        """Those with something to do, beside what is known of them. Of all others the account is closed."""
         fields = self.sync.fields
-        records, bases = self._with_those_asked_for(rows)
         known = remembered(rows, bases, self.sending, self.writing, fields)
         pairs = beside(known, records, by_company=self.sync.by_company)
         judged = decided(pairs, fields, self.sync.on_conflict, whole=self.whole)
@@ -159,8 +183,7 @@ class Round:
         self.pushes += judged.filter(pl.col("push") & pl.col("there")).height
         self.fetches += judged.filter("fetch").height
         self.close(judged.filter(~open_))
-        self.held.put(replace(NOTHING, ready=pairs.filter(open_)))
-        self._values.append(values)
+        return pairs.filter(open_)
 
     def pairs(self) -> Iterator[tuple[pl.DataFrame, Sequence[Value]]]:
         """The rows with something to do, and what their fields became."""
@@ -178,32 +201,34 @@ class Round:
         """Those of which something was refused or parked when the run began."""
         return set(keys.filter(keys.is_in(self._open.implode()))) if self._open.len() else set()
 
-    def _with_those_asked_for(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Planhat's records and the bases, once Planhat was asked for records of which nothing is known or something is
-        open, or that are in another company by now: an edit of theirs may have been read before, and not carried."""
-        if self.whole:
-            return self.theirs, self.bases
+    def _known_of(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Planhat's records and the bases of these rows, once Planhat was asked for records of which nothing is known
+        or something is open, or that are in another company by now: an edit of theirs may have been read before, and
+        not carried."""
         fields, same = self.sync.fields, (["key", "whose"] if self.sync.by_company else ["key"])
         company = pl.col("company_id") if self.sync.by_company else pl.lit(None, pl.String)
-        who = rows.select("key", company.alias("whose"))
-        known = rows.join(self.bases, on="key", how="left", maintain_order="left")
+        mine = rows.select(
+            "key", company.alias("whose"), pl.col("^s[0-9]+$")
+        )  # far fewer than there are, as a rule
+        theirs, bases = (each.join(mine, on="key", how="semi") for each in (self.theirs, self.bases))
+        if self.whole:
+            return theirs, bases
+        known = mine.join(bases, on="key", how="left", maintain_order="left")
         elsewhere = [
             pl.col(each.label) != pl.col(f"s{at}")
             for at, each in enumerate(fields)
             if self.sync.by_company and each.label == self.sync.records.model.company_field
         ]
-        open_ = pl.col("key").is_in(self._open.implode())
-        ask = known.select(
-            pl.any_horizontal(pl.col(ID).is_null(), open_, *elsewhere).fill_null(False)
-        ).to_series()
-        unsure = who.filter(ask).join(self.theirs, on=same, how="anti", nulls_equal=True)
+        ask = pl.any_horizontal(pl.col(ID).is_null(), pl.col("key").is_in(self._open.implode()), *elsewhere)
+        unsure = known.filter(ask.fill_null(False)).select("key", "whose")
+        unsure = unsure.join(theirs, on=same, how="anti", nulls_equal=True)
         if not unsure.height:
-            return self.theirs, self.bases
+            return theirs, bases
         companies = unsure["whose"].drop_nulls() if self.sync.by_company else ()
         asked = self._theirs(self.sync.records.these(set(unsure["key"]), companies))
         absent = unsure.join(asked, on=same, how="anti", nulls_equal=True)
-        records = pl.concat([self.theirs, asked.join(self.theirs, on=same, how="anti", nulls_equal=True)])
-        return records.unique(same, keep="none"), self.bases.join(absent, on="key", how="anti")
+        found = pl.concat([theirs, asked.join(theirs, on=same, how="anti", nulls_equal=True)])
+        return found.unique(same, keep="none"), bases.join(absent, on="key", how="anti")
 
     def look_again(self, pairs: pl.DataFrame, newer: pl.DataFrame | None) -> pl.DataFrame:
         """Rows beside what changed in Planhat while we were reading."""
