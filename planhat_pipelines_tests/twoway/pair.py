@@ -38,7 +38,7 @@ def make_small(put: Callable[[object, str, Any], None]) -> None:
         (changes, "TINY", LARGE),
         (records, "ITEMS_A_REQUEST", 3),
         (back, "_PIECE", 3),
-        (sync, "_MANY", 12),
+        (sync, "_MANY", 2),
         (carry, "PAUSE", 0.0),
     ):
         put(owner, name, value)

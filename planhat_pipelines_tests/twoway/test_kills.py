@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from planhat_pipelines.planhat.errors import PlanhatError
-from planhat_pipelines_tests.records.mortal import Mortals
+from planhat_pipelines_tests.mortals import Mortals
+from planhat_pipelines_tests.twoway.mortal import steps
 from planhat_pipelines_tests.twoway.pair import Pair, make_small, quiet
 
 KEYS = [f"k{at}" for at in range(8)]
+OF_OTHERS = {"hold", "leave", "sum_up", "supersede", "write_drop"}  # steps of other kinds of sync
 
-
-@pytest.fixture(scope="module")
-def mortals() -> Iterator[Mortals]:
-    with Mortals() as mortals:
-        yield mortals
+# The steps of a run in their order. In each line, runs die at one after the other, one on top of the other, as long as
+# there is something left that leads there; then a run is left alone. Before a step is after the one before it, as
+# nothing is written down in between, so "before" is told where the two sides are touched, and at the start.
+LINES = (
+    ("before reject", "after reject", "after unpark", "after park", "after tried", "after forget_bases"),
+    ("after conflict", "after agree", "after intend", "before upsert", "after upsert", "after settle"),
+    ("before write", "after write", "after drop"),
+    ("before mark_gone", "after mark_gone", "after resolve", "after remember_bases"),
+    ("after begin", "after abandon", "after commit"),
+    ("after finish",),
+)
 
 
 @pytest.fixture
@@ -32,40 +39,71 @@ def many(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Pair:
     return pair
 
 
+def killed(
+    pair: Pair,
+    mortals: Mortals,
+    sync: dict[str, Any],
+    step: str,
+    when: str,
+    nth: int = 1,
+    *,
+    full: bool = False,
+) -> str:
+    """A run that dies at a step; how it ended."""
+    facts = {"sync": sync, "overlap": pair.overlap, "full": full}
+    return mortals.run(pair.place.environment, facts, step=step, when=when, nth=nth)
+
+
 def busy(pair: Pair, at: int) -> dict[str, tuple[Any, ...]]:
     """Edits of every kind, and what both sides have to hold after them."""
-    pair.sql(f"UPDATE {{table}} SET NAME = 'here {at}' WHERE ID IN ('k0', 'k1', 'k2', 'k3')")
-    for key in ("k3", "k4", "k5", "k6"):
-        pair.edit(key, city=f"there {at}")
-    pair.edit("k7", name=f"theirs {at}")
-    pair.sql(f"UPDATE {{table}} SET NAME = 'ours {at}' WHERE ID = 'k7'")
+    pair.sql(
+        f"UPDATE {{table}} SET NAME = IFF(ID = 'k7', 'ours {at}', 'here {at}') "
+        "WHERE ID IN ('k0', 'k1', 'k2', 'k3', 'k7')"
+    )
+    held = {each["externalId"]: each for each in pair.call("GET", "companies")}
+    edits = {
+        **{key: {"city": f"there {at}"} for key in ("k3", "k4", "k5", "k6")},
+        "k7": {"name": f"theirs {at}"},
+    }
+    pair.place.put("companies", *({"_id": held[key]["_id"], **values} for key, values in edits.items()))
     pair.sql(f"INSERT INTO {{table}} SELECT 'row {at}', 'Made here {at}', NULL, NULL")
-    pair.call("POST", "companies", {"externalId": f"record {at}", "name": f"Made there {at}"})
+    pair.place.put("companies", {"externalId": f"record {at}", "name": f"Made there {at}"})
+    if at:
+        pair.call("DELETE", f"companies/{held[f'record {at - 1}']['_id']}")
     rows, fields = pair.rows(), pair.fields("name", "city")
     both = {key: (rows[key][0], fields[key][1]) for key in KEYS}
     return both | {f"row {at}": rows[f"row {at}"], f"record {at}": fields[f"record {at}"]}
 
 
-def test_whatever_step_a_run_is_killed_at_the_next_one_brings_both_sides_together(
+def test_every_step_of_a_run_is_one_at_which_runs_die_here() -> None:
+    assert {step.split()[1] for line in LINES for step in line} == steps().keys() - OF_OTHERS
+
+
+def test_whatever_step_runs_are_killed_at_the_next_one_brings_both_sides_together(
     many: Pair, mortals: Mortals
 ) -> None:
     facts = many.facts(insert_new=True, gone_column="GONE", brake=1)
     spec = many.spec(**facts)
     many.run(spec)
-    ends: list[str] = []
-    for at in range(1, 40):
+    for at, line in enumerate(LINES):
+        full = "after mark_gone" in line
         expected = busy(many, at)
-        ends.append(mortals.run(many.place.environment, facts, 2 * at + 1, overlap=many.overlap))
-        many.run(spec)
+        for each in line:
+            when, step = each.split()
+            assert killed(many, mortals, facts, step, when, full=full) == "killed", each
+        many.run(spec, full=full)
         rows = many.rows()
-        assert rows == many.fields("name", "city")
-        assert {key: rows[key] for key in expected} == expected, at
+        fields = many.fields("name", "city")
+        assert {key: rows[key] for key in fields} == fields, line
+        assert {key: rows[key] for key in expected} == expected, line
+        assert set(rows) - set(fields) == {f"record {gone}" for gone in range(at)}, line
         assert many.ledger.batches("accounts", "intended") == []
-        if ends[-1] == "done":
-            break
-    assert set(ends) == {"killed", "done"}
     lost = {(each.row, each.planhat) for each in many.ledger.conflicts("accounts") if each.field == "name"}
-    assert lost == {("k7", f"theirs {at}") for at in range(1, len(ends) + 1)}
+    assert lost == {("k7", f"theirs {at}") for at in range(len(LINES))}
+    many.run(spec, full=True)
+    assert {key for key, (gone,) in many.rows("GONE").items() if gone} == set(many.rows()) - set(
+        many.fields()
+    )
     assert quiet(many.run(spec, full=True))
 
 
@@ -73,12 +111,11 @@ def test_a_first_run_that_is_killed_empties_nothing_where_the_sides_meet(
     many: Pair, mortals: Mortals
 ) -> None:
     facts = many.facts(brake=1)
-    for step in (9, 13, 17, 21, 25):
+    for at, (step, nth) in enumerate((("agree", 2), ("upsert", 1), ("upsert", 2))):
         many.place.planhat.admin("POST", "reset")
-        for key in KEYS:
-            many.call("POST", "companies", {"externalId": key, "name": f"Name {key}"})
-        sync = {**facts, "name": f"killed_{step}"}
-        assert mortals.run(many.place.environment, sync, step, overlap=0.0) == "killed"
+        many.place.put("companies", *({"externalId": key, "name": f"Name {key}"} for key in KEYS))
+        sync = {**facts, "name": f"killed_{at}"}
+        assert killed(many, mortals, sync, step, "after", nth) == "killed"
         many.run(many.spec(**sync))
         assert many.rows() == many.fields("name", "city") == {key: (f"Name {key}", "Lund") for key in KEYS}
 
@@ -89,10 +126,10 @@ def test_a_record_that_was_gone_before_anybody_knew_is_made_whole_and_empties_no
     spec, facts = many.spec(), many.facts()
     many.run(spec)
     many.run(spec)
-    for step in (0, 16, 18):
+    for step in ("no step", "upsert", "settle"):
         many.call("DELETE", f"companies/{many.held()['k1']['_id']}")
         many.sql(f"UPDATE {{table}} SET NAME = 'edited {step}' WHERE ID = 'k1'")
-        mortals.run(many.place.environment, facts, step, overlap=0.0)
+        killed(many, mortals, facts, step, "after")
         for _ in range(2):
             many.run(spec)
         assert many.rows()["k1"] == many.fields("name", "city")["k1"] == (f"edited {step}", "Lund")

@@ -11,7 +11,7 @@ import itertools
 import os
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 
 from planhat_pipelines.planhat.errors import PlanhatError
 from planhat_pipelines_tests.e2e.place import Place
-from planhat_pipelines_tests.records.mortal import Mortals
+from planhat_pipelines_tests.mortals import Mortals
 from planhat_pipelines_tests.twoway.pair import Pair, make_small
 
 EXAMPLES = int(os.environ.get("TWOWAY_EXAMPLES", "4"))
@@ -42,12 +42,6 @@ _values = itertools.count(1)
 
 Cell = tuple[str, str]  # key, column
 NOTHING = object()
-
-
-@pytest.fixture(scope="module")
-def mortals() -> Iterator[Mortals]:
-    with Mortals() as mortals:
-        yield mortals
 
 
 class Sides:
@@ -290,7 +284,9 @@ def machine(new_pair: Callable[[], Pair], mortals: Mortals) -> type[RuleBasedSta
             self.apart += 1
             for step in steps:
                 pair = self.sides.pair
-                end = mortals.run(pair.place.environment, self.sides.facts, step, overlap=pair.overlap)
+                facts = {"sync": self.sides.facts, "overlap": pair.overlap, "full": False}
+                when, nth = "before" if step % 2 else "after", step // 2 + 1
+                end = mortals.run(pair.place.environment, facts, step="any", when=when, nth=nth)
                 assert end in ("killed", "done") or "Brake" in end, end
 
         @rule(
