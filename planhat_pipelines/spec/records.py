@@ -188,6 +188,12 @@ class RecordsSpec(Spec):
         self._fits_two_way()
 
     def _fits_two_way(self) -> None:
+        if self.direction != "to_planhat" and self.key.field == "email":
+            raise SpecError(
+                "records known by an e-mail address travel to Planhat only: to bring changes back, the ledger would "
+                "have to keep the addresses",
+                "give key: an externalId, sourceId or _id, or write direction: to_planhat",
+            )
         if self.on_conflict == "newest" and self.updated_at is None:
             raise SpecError(
                 "on_conflict: newest needs to know when a row changed",

@@ -53,6 +53,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         ENDUSER | {"on_delete": "archive", "key": {"column": "E", "field": "email"}, "fields": NAMED},
         "only a hash of the address is left",
     ),
+    (
+        ENDUSER | {"direction": "both", "key": {"column": "E", "field": "email"}, "fields": NAMED},
+        "known by an e-mail address travel to Planhat only.*give key: an externalId",
+    ),
     (fields({"column": "N", "field": "name"}), "name is mapped 2 times"),
     (fields({"column": "N", "field": "externalId"}), "externalId is set by `key:`"),
     (fields({"column": "N", "field": "nme"}), "a Company has no field nme; use one of name, "),

@@ -89,7 +89,7 @@ class TwoWaySync:
         """Whether a key means a record only together with its company: external ids of all models but companies are
         unique within one only. (Planhat developers, core concepts.)"""
         owned = self.records.model.company_field not in (None, "companyIds")
-        return owned and self.companies is not None and self.records.key in ("externalId", "email")
+        return owned and self.companies is not None and self.records.key == "externalId"
 
     def _work(self, claim: Claim, report: TwoWayReport, log: Callable[[str], None]) -> None:
         if window := self.ledger.open_window(self.name):
