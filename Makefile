@@ -19,7 +19,7 @@ dev: $(READY) ## Dagster's own pages over the demo's servers
 test: $(READY) ## all tests
 	@missing="$$(.ci/missing)"; test -z "$$missing" || { \
 	  echo "The tests need Debian packages that are not here: apt-get install $$missing" >&2; exit 1; }
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## ruff and pyright
 	@$(BIN)/ruff check

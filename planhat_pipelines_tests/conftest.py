@@ -16,6 +16,13 @@ from planhat_pipelines.sandbox.snowflake.process import SnowflakeServer
 from planhat_pipelines.sandbox.snowflake.users import create_user, write_users
 from planhat_pipelines_tests.e2e.place import DATABASE, Place, open_session
 
+LONG = ("e2e/test_demo.py", "twoway/test_kills.py", "sandbox/test_run.py", "twoway/test_models_both_ways.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, as a file is not shared out and the last one is waited for."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
+
 
 @pytest.fixture(scope="session")
 def sync_environment(
@@ -40,6 +47,7 @@ def sync_environment(
                 "SNOWFLAKE_PROTOCOL": "http",
                 "SNOWFLAKE_DATABASE": DATABASE,
                 "SNOWFLAKE_SCHEMA": "PUBLIC",
+                "SNOWFLAKE_COMMIT_LAG": "0",
                 "PLANHAT_TOKEN": planhat.token,
                 "PLANHAT_TENANT": planhat.tenant,
                 "PLANHAT_API_URL": planhat.api_url,

@@ -16,6 +16,7 @@ from planhat_pipelines.mapping.columns import ROW, Cell
 from planhat_pipelines.mapping.records import COPIES, KEY, FieldMapping, RecordsMapping
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.planhat.lookups import custom_fields
+from planhat_pipelines.snowflake.account import COMMIT_LAG
 from planhat_pipelines.snowflake.records import RecordsTable
 from planhat_pipelines.snowflake.tables import Table
 from planhat_pipelines.spec.base import table_parts
@@ -34,6 +35,7 @@ def records_source(
     *,
     full: bool = False,
     mapping: RecordsMapping | None = None,
+    lag: float = COMMIT_LAG,
 ) -> RecordsTable:
     """The spec's table as a source. `full`: the whole table, whatever has changed. `mapping`: for a run, which reads
     all rows again when the mapping or a list of values is another one than that of the last run."""
@@ -50,6 +52,7 @@ def records_source(
         spec.full_every.seconds if spec.full_every else None,
         full,
         [*meaning, _digest(mapping.fields)] if mapping else meaning,
+        lag=lag,
         log=log,
         # Both ways, rows are matched by their addresses.
         key_as=KEY if spec.key.field == "email" and spec.direction == "to_planhat" else None,
@@ -65,6 +68,7 @@ def records_sync(
     log: Callable[[str], None] = lambda _: None,
     full: bool = False,
     allow_many_changes: bool = False,
+    lag: float = COMMIT_LAG,
 ) -> Sync:
     """The spec as a sync over open connections; `full` reads the whole table. Raises MappingError when the mapping does
     not fit the tenant."""
@@ -81,7 +85,7 @@ def records_sync(
         None if allow_many_changes else spec.brake,
         log,
     )
-    source = records_source(spec, session, log, full=full, mapping=mapping)
+    source = records_source(spec, session, log, full=full, mapping=mapping, lag=lag)
     return Sync(spec.name, source, destination, ledger)
 
 

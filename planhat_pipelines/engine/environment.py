@@ -3,12 +3,13 @@
 Snowflake   SNOWFLAKE_ACCOUNT, SNOWFLAKE_USER and one way in: SNOWFLAKE_PRIVATE_KEY_FILE or SNOWFLAKE_PRIVATE_KEY (with
             SNOWFLAKE_PRIVATE_KEY_PASSPHRASE), SNOWFLAKE_TOKEN (with SNOWFLAKE_TOKEN_KIND, oauth or programmatic) or
             SNOWFLAKE_PASSWORD; SNOWFLAKE_ROLE, _WAREHOUSE, _DATABASE, _SCHEMA, _QUERY_TAG, _LOGIN_TIMEOUT,
-            _NETWORK_TIMEOUT, _STATEMENT_TIMEOUT (seconds), _HOST, _PORT, _PROTOCOL.
+            _NETWORK_TIMEOUT, _STATEMENT_TIMEOUT, _COMMIT_LAG (seconds), _HOST, _PORT, _PROTOCOL.
 S3          AWS_REGION and at most one way in: AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN),
             AWS_PROFILE, S3_SECRET_FILE, S3_SECRET_COMMAND or S3_SECRET_NAME; none means the machine's own credentials.
             S3_ROLE_ARN with S3_EXTERNAL_ID; AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_STS for other stores.
 Planhat     PLANHAT_TOKEN, PLANHAT_TENANT, PLANHAT_API_URL, PLANHAT_ANALYTICS_URL.
 Ledger      PLANHAT_LEDGER_URL; without it a SQLite file in the home folder.
+Row log     PLANHAT_ROW_LOG: DATABASE.SCHEMA of Snowflake that gets tables of runs, batches and rejections.
 Spool       PLANHAT_SPOOL_FOLDER, where the drop that is worked on lies; without it a folder in the home folder.
 Doubt       PLANHAT_READ_BACK_SECONDS: how long Planhat may take to show a metric point it took (assumption: 120).
 Alerts      PLANHAT_ALERT_WEBHOOK (of Slack, or what takes its form); PLANHAT_ALERT_MAIL_TO (addresses with commas
@@ -48,7 +49,7 @@ _S3 = {
     "endpoint_url": "AWS_ENDPOINT_URL_S3",
     "sts_endpoint_url": "AWS_ENDPOINT_URL_STS",
 }
-_NUMBERS = {"port", "login_timeout", "network_timeout", "statement_timeout"}
+_NUMBERS = {"port", "login_timeout", "network_timeout", "statement_timeout", "commit_lag"}
 
 
 class NotConfigured(Exception):

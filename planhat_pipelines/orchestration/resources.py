@@ -64,6 +64,11 @@ class SnowflakeSignIn(dg.ConfigurableResource):  # type: ignore[type-arg]
             yield session
 
     @property
+    def commit_lag(self) -> float:
+        """Seconds after which no commit gets an earlier time."""
+        return snowflake_account(os.environ, **_given(self)).commit_lag
+
+    @property
     def account_name(self) -> str:
         """The account identifier, wherever it is given."""
         return self.account or os.environ.get("SNOWFLAKE_ACCOUNT", "")

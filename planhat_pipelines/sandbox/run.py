@@ -156,6 +156,7 @@ class Sandbox:
             "SNOWFLAKE_WAREHOUSE": WAREHOUSE,
             "SNOWFLAKE_DATABASE": "CRM",
             "SNOWFLAKE_SCHEMA": "PUBLIC",
+            "SNOWFLAKE_COMMIT_LAG": "0",
             "PLANHAT_API_URL": planhat.api_url,
             "PLANHAT_ANALYTICS_URL": planhat.analytics_url,
             "PLANHAT_TOKEN": planhat.token,

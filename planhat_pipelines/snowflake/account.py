@@ -13,6 +13,7 @@ from planhat_pipelines.snowflake.errors import SignInError, translated
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
+COMMIT_LAG = 3.0
 _WAYS = "a private key (file or text), a token, or a password"
 
 
@@ -24,7 +25,9 @@ class SnowflakeAccount:
     access token with `token_kind` "programmatic"; a programmatic token also works as `password`, which is what
     remains of passwords for service users (Snowflake documentation, deprecation of single-factor passwords).
     host, port, protocol: only for a Snowflake that is not Snowflake's own, such as the sandbox.
-    Timeouts are in seconds.
+    commit_lag: how long after a moment a table is read as it was then, as a commit that is being finished may still get
+    an earlier time; none is needed where commits come one after the other, as in the sandbox.
+    Timeouts and lags are in seconds.
     """
 
     account: str
@@ -43,6 +46,7 @@ class SnowflakeAccount:
     login_timeout: int = 30
     network_timeout: int = 120
     statement_timeout: int = 1800
+    commit_lag: float = COMMIT_LAG
     host: str | None = None
     port: int | None = None
     protocol: str | None = None

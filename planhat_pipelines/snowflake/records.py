@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
+from planhat_pipelines.snowflake.account import COMMIT_LAG
 from planhat_pipelines.snowflake.merge import likeness
 from planhat_pipelines.snowflake.query import frame_of, last_commit, one_row
 from planhat_pipelines.snowflake.staging import staged
@@ -67,7 +68,7 @@ class RecordsTable:
     ] = ()  # what the rows mean to the reader; when it changes, all of them are read again
     key_as: str | None = None
     guards: Sequence[str] = ()  # columns that may be written to
-    lag: float = 3.0
+    lag: float = COMMIT_LAG
     log: Callable[[str], None] = lambda _: None
     _read: bool = False
 

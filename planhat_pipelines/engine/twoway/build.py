@@ -17,6 +17,7 @@ from planhat_pipelines.mapping.columns import ROW, Cell
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.planhat.lookups import CustomField, custom_fields
 from planhat_pipelines.planhat.reading import CUSTOM_KINDS
+from planhat_pipelines.snowflake.account import COMMIT_LAG
 from planhat_pipelines.snowflake.errors import NotFound
 from planhat_pipelines.snowflake.mirror import create_mirror
 from planhat_pipelines.snowflake.tables import Table
@@ -52,6 +53,7 @@ def two_way_sync(
     log: Callable[[str], None] = lambda _: None,
     full: bool = False,
     allow_many_changes: bool = False,
+    lag: float = COMMIT_LAG,
 ) -> TwoWaySync:
     """The spec as a sync over open connections; `full` reads both sides as a whole. Raises MappingError when the
     mapping does not fit the tenant, NotFound and NotWritable when the table cannot be written to."""
@@ -68,7 +70,7 @@ def two_way_sync(
         spec.name, planhat, ledger, mapping, spec.company.id if spec.company else "external", log=log
     )
     records = _records(spec, planhat, customs, full=full, log=log)
-    source = None if mirror else records_source(spec, session, log, full=full, mapping=mapping)
+    source = None if mirror else records_source(spec, session, log, full=full, mapping=mapping, lag=lag)
     if source:
         hold_back_sensitive(spec, session)
         source.guards = target.columns
