@@ -155,10 +155,7 @@ def sync_of(order: Mapping[str, Any], ledger: Any, planhat: Any, stack: Any, log
     if order["kind"] == "usage":
         return metrics.usage_sync(UsageSpec.model_validate(facts), session, planhat, ledger, patience)
     make = build.two_way_sync if order["kind"] == "twoway" else crm.records_sync
-    sync = make(RecordsSpec.model_validate(facts), session, planhat, ledger, log=log)
-    if sync.source:
-        sync.source.lag = 0.0
-    return sync
+    return make(RecordsSpec.model_validate(facts), session, planhat, ledger, log=log, lag=0.0)
 
 
 def run(order: dict[str, Any]) -> Ended:

@@ -71,7 +71,6 @@ class Stage:
             "SNOWFLAKE_PROTOCOL": "http",
             "SNOWFLAKE_DATABASE": DATABASE,
             "SNOWFLAKE_SCHEMA": "PUBLIC",
-            "SNOWFLAKE_COMMIT_LAG": "0",
             "SNOWFLAKE_NETWORK_TIMEOUT": "4",
             "AWS_REGION": s3.access.region,
             "AWS_ACCESS_KEY_ID": s3.access.access_key_id,
