@@ -66,7 +66,15 @@ def write(
         requests=tuple(review.requests),
         cannot=cannot,
     )
-    lines = [*markdown(sync, made_at, review, cannot=cannot, values=values), "", _FENCE]
+    head = [f"# Plan of {sync}", "", f"Made at {made_at}. Nothing was sent."]
+    if cannot:
+        head.append(f"**It cannot be applied:** {cannot}")
+    else:
+        head.append(
+            f"Apply it with `planhat-pipelines apply {path.name}`, which refuses once the mapping, the ledger, the "
+            "source or the records of Planhat have moved."
+        )
+    lines = [*head, *markdown(review, values=values), "", _FENCE]
     text = "\n".join([*lines, facts.model_dump_json(indent=1), "```", ""])
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
@@ -87,16 +95,9 @@ def read(path: Path) -> PlanFile:
     return plan
 
 
-def markdown(sync: str, made_at: str, review: Review, *, cannot: str | None, values: bool) -> Iterator[str]:
+def markdown(review: Review, *, values: bool) -> Iterator[str]:
     """The plan as people read it."""
     plan, sent = review.plan, review.sent
-    yield f"# Plan of {sync}"
-    yield ""
-    yield f"Made at {made_at}. Nothing was sent. Apply it with `planhat-pipelines apply FILE`."
-    yield "It is refused once the mapping, the ledger, the source or the records of Planhat have moved."
-    if cannot:
-        yield ""
-        yield f"**It cannot be applied:** {cannot}"
     for text in (sent.problem, *sent.warnings):
         if text:
             yield ""

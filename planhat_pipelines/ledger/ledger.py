@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -12,7 +13,7 @@ import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
-from planhat_pipelines.ledger import bases, drops, records, schema, trace
+from planhat_pipelines.ledger import bases, drops, history, records, schema, trace
 from planhat_pipelines.ledger.batches import to_batch, whole
 from planhat_pipelines.ledger.blobs import Points, unpack_keys, unpack_points
 from planhat_pipelines.ledger.claim import Claim, claimed
@@ -200,6 +201,11 @@ class Ledger:
         """Runs, the latest first."""
         order = schema.runs.c.started_at.desc()
         return self._records(RunRecord, _of(sync, RunRecord, schema.runs).order_by(order).limit(limit))
+
+    def history(self, sync: str, since: datetime | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Runs that began since then and batches that moved since then, as rows of their tables; all with None."""
+        with self.database.read() as connection:
+            return history.runs_since(connection, sync, since), history.batches_since(connection, sync, since)
 
     def _records(self, kind: Callable[..., Record], query: sa.Select[Any]) -> list[Record]:
         with self.database.read() as connection:

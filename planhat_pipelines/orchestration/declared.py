@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
@@ -56,6 +58,7 @@ def made_asset(
         deps=[source],
         description=description,
         group_name="planhat",
+        skippable=True,  # by a dry run
         kinds={system},
         owners=list(spec.owners),
         tags=spec.tags,
@@ -108,6 +111,17 @@ def scheduled(
     return dg.Definitions(
         assets=[assets], asset_checks=checks, jobs=[job], schedules=[schedule], sensors=sensors(job.name)
     )
+
+
+@contextmanager
+def row_logged(context: dg.AssetExecutionContext, spec: Declared, ledger: Ledger) -> Generator[None]:
+    """Bring the run to the row log at its end, however it ends, where there is one."""
+    from planhat_pipelines.engine.rowlog import log_rows
+
+    try:
+        yield
+    finally:
+        log_rows(os.environ, ledger, spec.name, context.log.warning)
 
 
 def checked(

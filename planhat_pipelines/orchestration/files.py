@@ -8,6 +8,7 @@ import dagster as dg
 
 from planhat_pipelines.engine.lines import files_lines
 from planhat_pipelines.orchestration import keys, show
+from planhat_pipelines.orchestration.dryrun import SyncRun
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, S3SignIn
 from planhat_pipelines.orchestration.syncs import ShownSync
 from planhat_pipelines.spec.files import FilesSpec
@@ -34,8 +35,12 @@ def files_definitions(spec: FilesSpec) -> dg.Definitions:
 
     @dg.multi_asset(**shown.asset_arguments())
     def run(
-        context: dg.AssetExecutionContext, s3: S3SignIn, planhat: PlanhatTenant, ledger: LedgerDatabase
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+        context: dg.AssetExecutionContext,
+        config: SyncRun,
+        s3: S3SignIn,
+        planhat: PlanhatTenant,
+        ledger: LedgerDatabase,
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any] | dg.Output[None]]:
         from planhat_pipelines.engine.files import files_sync
 
         @contextmanager
@@ -50,6 +55,9 @@ def files_definitions(spec: FilesSpec) -> dg.Definitions:
                 log=context.log.info,
             )
 
+        if config.dry_run:
+            yield from shown.dry_run(context, planhat, ledger, opened)
+            return
         yield from shown.execute(
             context,
             planhat,

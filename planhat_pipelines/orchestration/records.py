@@ -9,6 +9,7 @@ from pydantic import Field
 
 from planhat_pipelines.engine.lines import records_lines
 from planhat_pipelines.orchestration import keys
+from planhat_pipelines.orchestration.dryrun import SyncRun
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, SnowflakeSignIn
 from planhat_pipelines.orchestration.syncs import ShownSync
 from planhat_pipelines.snowflake.tables import Table
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from planhat_pipelines.planhat.client import Planhat
 
 
-class RecordsRun(dg.Config):
+class RecordsRun(SyncRun):
     """What one run may do differently from the schedule's."""
 
     full: bool = Field(
@@ -54,7 +55,7 @@ def records_definitions(spec: RecordsSpec) -> dg.Definitions:
         snowflake: SnowflakeSignIn,
         planhat: PlanhatTenant,
         ledger: LedgerDatabase,
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any] | dg.Output[None]]:
         from planhat_pipelines.engine.crm import records_sync
 
         @contextmanager
@@ -68,8 +69,12 @@ def records_definitions(spec: RecordsSpec) -> dg.Definitions:
                     log=context.log.info,
                     full=config.full,
                     allow_many_changes=config.allow_many_changes,
+                    lag=snowflake.commit_lag,
                 )
 
+        if config.dry_run:
+            yield from shown.dry_run(context, planhat, ledger, opened)
+            return
         yield from shown.execute(context, planhat, ledger, opened)
 
     @contextmanager

@@ -19,8 +19,10 @@ from planhat_pipelines.orchestration.declared import (
     checked,
     made_asset,
     op_arguments,
+    row_logged,
     scheduled,
 )
+from planhat_pipelines.orchestration.dryrun import dry_run
 from planhat_pipelines.orchestration.failures import misfits, permanent_errors_fail
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant
 from planhat_pipelines.orchestration.schedules import drop_sensor
@@ -28,6 +30,7 @@ from planhat_pipelines.orchestration.verify import holds_checks
 from planhat_pipelines.spec.kinds import AnySpec
 
 if TYPE_CHECKING:
+    from planhat_pipelines.engine.plan import Plan
     from planhat_pipelines.engine.protocols import Source
     from planhat_pipelines.engine.report import Report
     from planhat_pipelines.engine.run import Sync
@@ -73,6 +76,21 @@ class ShownSync:
         )
         return op_arguments(spec, [shown], {self.key: CHECKS}, self.pool)
 
+    def dry_run(
+        self,
+        context: dg.AssetExecutionContext,
+        planhat: PlanhatTenant,
+        ledger: LedgerDatabase,
+        opened: Callable[[Planhat, Ledger], AbstractContextManager[Sync]],
+    ) -> Iterator[dg.Output[None]]:
+        """Say what a run would do. `opened`: as for `execute`."""
+        from planhat_pipelines.engine.review import planned
+
+        def plan(client: Planhat, book: Ledger) -> Plan:
+            return planned(self.spec, client, lambda: opened(client, book))
+
+        yield from dry_run(context, self.spec, [self.key], planhat, ledger, plan)
+
     def execute(
         self,
         context: dg.AssetExecutionContext,
@@ -86,6 +104,7 @@ class ShownSync:
             permanent_errors_fail(),
             openlineage.told(self.spec, context, planhat) as account,
             ledger.open() as book,
+            row_logged(context, self.spec, book),
             planhat.client(book) as client,
         ):
             try:

@@ -21,8 +21,10 @@ from planhat_pipelines.orchestration.declared import (
     checked,
     made_asset,
     op_arguments,
+    row_logged,
     scheduled,
 )
+from planhat_pipelines.orchestration.dryrun import dry_run
 from planhat_pipelines.orchestration.failures import misfits, permanent_errors_fail
 from planhat_pipelines.orchestration.records import RecordsRun
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, SnowflakeSignIn
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from planhat_pipelines.engine.twoway.report import TwoWayReport
     from planhat_pipelines.engine.twoway.sync import TwoWaySync
     from planhat_pipelines.ledger import Ledger, RunRecord
+    from planhat_pipelines.planhat.client import Planhat
 
 _ACCOUNT = {name: CHECKS[name] for name in ("verdicts_balance", "no_rejections")}
 _MISFITS = {SOURCE_AS_MAPPED: CHECKS[SOURCE_AS_MAPPED]}
@@ -56,13 +59,18 @@ def two_way_definitions(spec: RecordsSpec) -> dg.Definitions:
         snowflake: SnowflakeSignIn,
         planhat: PlanhatTenant,
         ledger: LedgerDatabase,
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any] | dg.Output[None]]:
         from planhat_pipelines.engine.twoway.build import two_way_sync
+
+        if config.dry_run:
+            yield from shown.dry_run(context, config, snowflake, planhat, ledger)
+            return
 
         with (
             permanent_errors_fail(),
             openlineage.told(spec, context, planhat) as account,
             ledger.open() as book,
+            row_logged(context, spec, book),
             planhat.client(book) as client,
         ):
             try:
@@ -75,6 +83,7 @@ def two_way_definitions(spec: RecordsSpec) -> dg.Definitions:
                         log=context.log.info,
                         full=config.full,
                         allow_many_changes=config.allow_many_changes,
+                        lag=snowflake.commit_lag,
                     )
                     report = sync.run(context.run.run_id, context.log.info)
                     account(report.counts)
@@ -168,6 +177,25 @@ class ShownTwoWay:
                 "dagster/column_lineage": show.column_lineage(back, self.in_planhat),
             },
         )
+
+    def dry_run(
+        self,
+        context: dg.AssetExecutionContext,
+        config: RecordsRun,
+        snowflake: SnowflakeSignIn,
+        planhat: PlanhatTenant,
+        ledger: LedgerDatabase,
+    ) -> Iterator[dg.Output[None]]:
+        """Say what a run would do each way."""
+        from planhat_pipelines.engine.twoway.plan import TwoWayPlan, two_way_plan
+
+        def plan(client: "Planhat", book: "Ledger") -> TwoWayPlan:
+            how = {"full": config.full, "allow_many_changes": config.allow_many_changes}
+            with snowflake.connection() as session:
+                return two_way_plan(self.spec, session, client, book, **how)
+
+        assets = [self.back] if self.is_mirror else [self.in_planhat, self.back]
+        yield from dry_run(context, self.spec, assets, planhat, ledger, plan)
 
     def observed(self, sync: "TwoWaySync", report: "TwoWayReport") -> dg.AssetObservation:
         """What a run saw of what is upstream."""

@@ -8,6 +8,7 @@ import dagster as dg
 
 from planhat_pipelines.engine.lines import usage_lines
 from planhat_pipelines.orchestration import keys
+from planhat_pipelines.orchestration.dryrun import SyncRun
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, SnowflakeSignIn
 from planhat_pipelines.orchestration.syncs import ShownSync
 from planhat_pipelines.snowflake.tables import Table
@@ -29,10 +30,11 @@ def usage_definitions(spec: UsageSpec) -> dg.Definitions:
     @dg.multi_asset(**shown.asset_arguments())
     def run(
         context: dg.AssetExecutionContext,
+        config: SyncRun,
         snowflake: SnowflakeSignIn,
         planhat: PlanhatTenant,
         ledger: LedgerDatabase,
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any] | dg.Output[None]]:
         from planhat_pipelines.engine.usage import usage_sync
 
         @contextmanager
@@ -40,6 +42,9 @@ def usage_definitions(spec: UsageSpec) -> dg.Definitions:
             with snowflake.connection() as session:
                 yield usage_sync(spec, session, client, book, planhat.patience)
 
+        if config.dry_run:
+            yield from shown.dry_run(context, planhat, ledger, opened)
+            return
         yield from shown.execute(context, planhat, ledger, opened)
 
     @contextmanager

@@ -33,10 +33,10 @@ class Cursor:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cursor, name)
 
-    def execute(self, sql: str, values: Any = None) -> Any:
+    def execute(self, sql: str, values: Any = None, **more: Any) -> Any:
         filled = sql % self._cursor.connection._process_params_pyformat(values) if values else sql
         self._said.append(filled)
-        return self._cursor.execute(sql, values)
+        return self._cursor.execute(sql, values, **more)
 
 
 class Session:

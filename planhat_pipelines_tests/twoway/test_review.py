@@ -32,7 +32,7 @@ def test_what_was_reviewed_goes_each_way_and_any_edit_in_between_is_refused(
     pair.sql("UPDATE {table} SET CITY = 'Oslo' WHERE ID = 'c'")
     before = (pair.rows(), pair.fields("name", "city"), pair.ledger.cursor("accounts"))
     first = review(pair)
-    text = "\n".join(markdown("accounts", "now", first, cannot=None, values=True))
+    text = "\n".join(markdown(first, values=True))
     assert "| b | name | Name of b | Other |" in text
     assert "| c | city | Uppsala | Oslo |" in text
     assert "| a | CITY |" in text
