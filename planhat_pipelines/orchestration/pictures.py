@@ -62,7 +62,8 @@ def points_by_day(days: Mapping[int, int]) -> dict[str, dg.MarkdownMetadataValue
         if len(days) > 1
         else f"of {_day(last)}"
     )
-    said = f"{sum(days.values()):,} points {span}"
+    points = sum(days.values())
+    said = f"{points:,} point{'' if points == 1 else 's'} {span}"
     return {"points_by_day": dg.MetadataValue.md(_picture(path, max(last - first + 1, 12), said))}
 
 
