@@ -9,7 +9,19 @@ from pathlib import Path
 
 from benchmarks.harness import Bench, Line, table
 
-CASES = ("records", "metrics", "snowflake", "memory", "ledger", "latency", "loading", "tick", "drops")
+CASES = (
+    "records",
+    "metrics",
+    "snowflake",
+    "writeback",
+    "memory",
+    "ledger",
+    "budget",
+    "latency",
+    "loading",
+    "tick",
+    "drops",
+)
 
 
 def main() -> None:
