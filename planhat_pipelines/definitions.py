@@ -15,6 +15,7 @@ from planhat_pipelines.orchestration.observe import observe_sources
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, S3SignIn, SnowflakeSignIn
 from planhat_pipelines.orchestration.sources import companies_first, external_sources
 from planhat_pipelines.orchestration.verify import verify_weekly
+from planhat_pipelines.orchestration.watch import watch_daily
 
 
 @dg.definitions
@@ -43,6 +44,7 @@ def defs() -> dg.Definitions:
         observe_sources(sources),
         alert_definitions(synced),
         verify_weekly(synced),
+        watch_daily(synced),
     )
 
 

@@ -27,6 +27,7 @@ from planhat_pipelines.orchestration.failures import misfits, permanent_errors_f
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant
 from planhat_pipelines.orchestration.schedules import drop_sensor
 from planhat_pipelines.orchestration.verify import holds_checks
+from planhat_pipelines.orchestration.watch import watch_checks
 from planhat_pipelines.spec.kinds import AnySpec
 
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ class ShownSync:
         def sensors(job: str) -> Sequence[dg.SensorDefinition]:
             return [drop_sensor(name, job, arrived)] if arrived else []
 
-        return scheduled(self.spec, asset, {self.resource}, look, sensors, holds_checks(self.spec, self.key))
+        checks = [*holds_checks(self.spec, self.key), *watch_checks(self.spec, self.key)]
+        return scheduled(self.spec, asset, {self.resource}, look, sensors, checks)
 
     def _checks(self, report: Report) -> list[dg.AssetCheckResult]:
         error = dg.AssetCheckSeverity.ERROR

@@ -28,6 +28,7 @@ from planhat_pipelines.orchestration.dryrun import dry_run
 from planhat_pipelines.orchestration.failures import misfits, permanent_errors_fail
 from planhat_pipelines.orchestration.records import RecordsRun
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, SnowflakeSignIn
+from planhat_pipelines.orchestration.watch import watch_checks
 from planhat_pipelines.snowflake.tables import Table
 from planhat_pipelines.spec.base import table_parts
 from planhat_pipelines.spec.records import RecordsSpec
@@ -101,7 +102,8 @@ def two_way_definitions(spec: RecordsSpec) -> dg.Definitions:
             client = stack.enter_context(resources.planhat.client(book))
             return due(spec.name, sides_changed(spec, session, client), book)
 
-    return scheduled(spec, run, {"snowflake", "planhat"}, look)
+    made = shown.back if shown.is_mirror else shown.in_planhat
+    return scheduled(spec, run, {"snowflake", "planhat"}, look, checks=watch_checks(spec, made))
 
 
 @dataclass(frozen=True)

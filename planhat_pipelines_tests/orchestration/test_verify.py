@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 
 from planhat_pipelines.orchestration.verify import HOLDS, verify_weekly
@@ -28,6 +30,7 @@ def test_a_weekly_job_looks_at_planhat_and_lists_what_is_missing_without_a_sync_
     assert not found.blocking
     assert "2 missing" in str(found.description)
     assert found.metadata["missing"].value == 2
-    rows = found.metadata["drift"].value.records
+    drift: Any = found.metadata["drift"].value
+    rows = drift.records
     assert {row.data["where"] for row in rows} == {"seats, 2026-01-01", "seats, 2026-01-02"}
     assert {row.data["key"] for row in rows} == {"c-1"}
