@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from planhat_pipelines.commands.syncs import find
 from planhat_pipelines.spec.kinds import AnySpec
-from planhat_pipelines.spec.load import load
 from planhat_pipelines.spec.records import RecordsSpec
 
 
@@ -23,10 +23,8 @@ def act(args: argparse.Namespace) -> int:
     from planhat_pipelines.ledger import LedgerError
     from planhat_pipelines.snowflake.errors import SnowflakeError
 
-    specs = {declared.spec.name: declared.spec for declared in load(args.defs).syncs}
-    spec = specs.get(args.name)
+    spec = find(args.defs, args.name)
     if spec is None:
-        print(f"There is no sync {args.name}; there are: {', '.join(specs) or 'none'}", file=sys.stderr)
         return 1
     try:
         return _export(spec, args.out) if args.action == "export" else _retry(spec)
@@ -65,9 +63,9 @@ def _retry(spec: AnySpec) -> int:
     from planhat_pipelines.engine.again import try_again
     from planhat_pipelines.engine.environment import open_ledger
 
-    if isinstance(spec, RecordsSpec) and spec.direction != "to_planhat":
+    if isinstance(spec, RecordsSpec) and spec.direction == "to_snowflake":
         print(
-            f"{spec.name} goes {spec.direction}: launch its job with full: true, which compares both sides again",
+            f"{spec.name} is a mirror: launch its job with full: true, which compares all records again",
             file=sys.stderr,
         )
         return 1

@@ -13,14 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import planhat_pipelines
+from planhat_pipelines.commands.syncs import add_defs
 from planhat_pipelines.commands.table import columns, positive, rest
 from planhat_pipelines.engine.again import AGAIN
 
 if TYPE_CHECKING:
     from planhat_pipelines.ledger import Parked, Rejection
 
-_DEFS = Path(planhat_pipelines.__file__).parent / "defs"
 _ACTIONS = {
     "export": "read the refused rows of SYNC again at their source and write them as CSV, each with field and reason; "
     "the file holds customers' values",
@@ -52,13 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, what in _ACTIONS.items():
         action = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
         action.add_argument("name", metavar="SYNC", help="name of the sync")
-        action.add_argument(
-            "--defs",
-            metavar="FOLDER",
-            type=Path,
-            default=_DEFS,
-            help="where the syncs are (default: the project's own)",
-        )
+        add_defs(action)
         if name == "export":
             action.add_argument(
                 "--out", metavar="FILE", type=Path, help="only you may read it; default: print"

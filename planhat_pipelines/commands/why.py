@@ -7,10 +7,9 @@ import os
 import sys
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import planhat_pipelines
+from planhat_pipelines.commands.syncs import add_defs
 from planhat_pipelines.spec.load import load
 from planhat_pipelines.spec.positions import printable
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from planhat_pipelines.engine.why import Story
     from planhat_pipelines.ledger import Batch
 
-_DEFS = Path(planhat_pipelines.__file__).parent / "defs"
 _LABEL = 11
 
 
@@ -33,13 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="company, enduser, license ...")
     parser.add_argument("key", metavar="KEY", help="the record's id, of the kind that the sync's key: names")
     parser.add_argument("field", metavar="FIELD", help="a field, custom.NAME, or a metric")
-    parser.add_argument(
-        "--defs",
-        metavar="FOLDER",
-        type=Path,
-        default=_DEFS,
-        help="where the syncs are (default: the project's own)",
-    )
+    add_defs(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -65,13 +65,14 @@ def ready(
             spec, s3_account(environment), planhat, ledger, spool=spool, patience=patience, log=log
         )
         return
-    with snowflake_account(environment).connection() as session:
+    account = snowflake_account(environment)
+    with account.connection() as session:
         if not isinstance(spec, RecordsSpec):
             from planhat_pipelines.engine.usage import usage_sync
 
             yield usage_sync(spec, session, planhat, ledger, patience)
             return
-        yield _build(spec)(spec, session, planhat, ledger, log=log, **how)
+        yield _build(spec)(spec, session, planhat, ledger, log=log, lag=account.commit_lag, **how)
 
 
 def _build(spec: RecordsSpec) -> Callable[..., Any]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
+from planhat_pipelines.engine.again import try_again
 from planhat_pipelines.engine.apply import Moved, compare, held_to
 from planhat_pipelines.engine.planfile import markdown
 from planhat_pipelines.engine.review import Review, reviewed
 from planhat_pipelines.engine.twoway.plan import two_way_plan
 from planhat_pipelines.engine.twoway.report import TwoWayReport
-from planhat_pipelines_tests.twoway.pair import Pair
+from planhat_pipelines_tests.records.crm import of
+from planhat_pipelines_tests.twoway.pair import Pair, make_small
 
 
 def review(pair: Pair) -> Review:
@@ -51,3 +54,28 @@ def test_what_was_reviewed_goes_each_way_and_any_edit_in_between_is_refused(
     assert isinstance(report, TwoWayReport)
     assert pair.rows()["a"] == ("Name of a", "Luleå")
     assert pair.fields("name", "city") == pair.rows()
+
+
+def test_refused_rows_of_both_directions_are_tried_again_on_demand_and_only_once(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_small(monkeypatch.setattr)
+    pair.overlap = 0.0
+    pair.place.companies(*"vwxyz")
+    time.sleep(0.01)  # they are older
+    pair.accounts(*((key, f"Name of {key}", "Lund") for key in "abcde"))
+    pair.fault("partial", keys=["a"])
+    assert of(pair.run().sent)["refused"] == 1
+    pair.run()  # sees what the first one made
+    pair.place.calm()
+    pair.run()
+    assert "a" not in pair.held()  # nothing about the row has changed
+    assert try_again(pair.ledger, "accounts") == 1
+    assert of(pair.run().sent)["created"] == 1
+    assert len(pair.held()) == 10
+    assert (pair.ledger.rejections(), pair.ledger.parked()) == ([], [])
+    pair.add((None, "Nameless"))
+    pair.run()
+    assert try_again(pair.ledger, "accounts") == 1
+    pair.run()
+    assert (len(pair.ledger.rejections()), pair.ledger.parked()) == (1, [])

@@ -9,6 +9,7 @@ from itertools import chain
 
 import polars as pl
 
+from planhat_pipelines.engine.again import is_again
 from planhat_pipelines.engine.held import Held
 from planhat_pipelines.engine.twoway.back import WriteBack
 from planhat_pipelines.engine.twoway.decide import EMPTY, FETCH
@@ -193,4 +194,4 @@ class Carry:
         }
         look.claim.resolve(sorted(closed - set(look.shared) - self._back.refused))
         gone = left | look.quiet
-        look.claim.unpark([each.row for each in look.parked if each.row in gone])
+        look.claim.unpark([each.row for each in look.parked if each.row in gone or is_again(each)])

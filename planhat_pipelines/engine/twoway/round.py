@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from planhat_pipelines.engine.again import is_again
 from planhat_pipelines.engine.deliver import rejections
 from planhat_pipelines.engine.held import Held
 from planhat_pipelines.engine.protocols import Brake, Refusal
@@ -99,7 +100,7 @@ class Round:
         self.claim.tried([each.row for each in self.parked if each.target not in known])
         if whole:
             return set()
-        waiting = {each.row for each in self.parked if each.target in known}
+        waiting = {each.row for each in self.parked if each.target in known or is_again(each)}
         listed = self.among_open(self.listed)  # of which the value may be another, or fit, by now
         again = {
             row
