@@ -124,6 +124,11 @@ def row_logged(context: dg.AssetExecutionContext, spec: Declared, ledger: Ledger
         log_rows(os.environ, ledger, spec.name, context.log.warning)
 
 
+def own_checks(synced: dg.Definitions, *names: str) -> list[dg.AssetCheckKey]:
+    """The checks of these names that are made by themselves."""
+    return [key for each in synced.asset_checks or () for key in each.check_keys if key.name in names]
+
+
 def checked(
     key: dg.AssetKey,
     name: str,

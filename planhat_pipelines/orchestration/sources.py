@@ -59,7 +59,7 @@ def companies_first(synced: dg.Definitions) -> dg.Definitions:
     made = cast("Iterable[dg.AssetsDefinition]", synced.assets or ())  # components make nothing else
     return dg.Definitions(
         assets=list(dg.map_asset_specs(after, made)),
-        asset_checks=synced.asset_checks,
+        asset_checks=[_check(each) for each in synced.asset_checks or ()],
         schedules=synced.schedules,
         sensors=synced.sensors,
         jobs=synced.jobs,
@@ -67,3 +67,10 @@ def companies_first(synced: dg.Definitions) -> dg.Definitions:
         executor=synced.executor,
         metadata=synced.metadata,
     )
+
+
+def _check(made: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
+    """What a component makes comes out of its tree as the base class, which Dagster would turn back with a warning."""
+    if isinstance(made, dg.AssetChecksDefinition):
+        return made
+    return dg.AssetChecksDefinition(**made.get_attributes_dict())

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from planhat_pipelines.engine.verify import CALLS, SAMPLE, can_be_verified
+from planhat_pipelines.orchestration.declared import own_checks
 from planhat_pipelines.orchestration.failures import permanent_errors_fail
 from planhat_pipelines.spec.files import FilesSpec
 
@@ -91,11 +92,7 @@ def shown(account: "Verified") -> Mapping[str, Any]:
 
 def verify_weekly(synced: dg.Definitions) -> dg.Definitions:
     """A job that runs all these checks, and its schedule."""
-    checks = [
-        each
-        for each in synced.asset_checks or ()
-        if isinstance(each, dg.AssetChecksDefinition) and HOLDS in {key.name for key in each.check_keys}
-    ]
+    checks = own_checks(synced, HOLDS)
     if not checks:
         return dg.Definitions()
     job = dg.define_asset_job(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+from planhat_pipelines.orchestration.declared import own_checks
 from planhat_pipelines.orchestration.failures import permanent_errors_fail
 from planhat_pipelines.spec.files import FilesSpec
 
@@ -84,12 +85,7 @@ def _coming_check(spec: "AnySpec", key: dg.AssetKey) -> dg.AssetChecksDefinition
 
 def watch_daily(synced: dg.Definitions) -> dg.Definitions:
     """A job that runs these checks of all syncs, and its schedule."""
-    checks = [
-        each
-        for each in synced.asset_checks or ()
-        if isinstance(each, dg.AssetChecksDefinition)
-        and {key.name for key in each.check_keys} & {SHAPE, COMING}
-    ]
+    checks = own_checks(synced, SHAPE, COMING)
     if not checks:
         return dg.Definitions()
     job = dg.define_asset_job(

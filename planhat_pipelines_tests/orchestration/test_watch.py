@@ -7,8 +7,10 @@ from typing import Any
 
 import dagster as dg
 
+from planhat_pipelines.definitions import defs
 from planhat_pipelines.engine.silence import silence
 from planhat_pipelines.ledger import RunRecord
+from planhat_pipelines.orchestration.verify import HOLDS
 from planhat_pipelines.orchestration.watch import COMING, SHAPE, watch_daily
 from planhat_pipelines_tests.orchestration.conftest import QUIET, Location
 from planhat_pipelines_tests.records.crm import Crm
@@ -67,3 +69,11 @@ def test_silence_is_unusual_only_when_it_is_longer_than_any_before() -> None:
     assert quiet.text.startswith(
         "the last row came 4.0 days ago; the longest time without one was 24.0 hours"
     )
+
+
+def test_the_code_location_has_jobs_for_checks_that_are_made_by_themselves() -> None:
+    location = defs()
+    looked = {"verify_planhat": HOLDS, "watch_sources": SHAPE}
+    for job, check in looked.items():
+        assert any(check in node.name for node in location.resolve_job_def(job).nodes)
+    assert [node.name for node in location.resolve_job_def("accounts_job").nodes] == ["accounts_sync"]
