@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -132,6 +133,34 @@ def test_a_metric_names_the_rows_it_is_made_of_and_those_that_wait(ask: Ask, led
     assert "CRM.PUBLIC.ACCOUNTS SEATS -> active_seats (number)" in said
     assert "all whose account_id is acme" in said
     assert "parked      3 rows since" in said
+
+
+def test_a_day_of_a_metric_names_the_runs_that_sent_points_of_it_and_the_statement_that_shows_its_rows(
+    ask: Ask, ledger: Ledger
+) -> None:
+    runs = (("run-one", 20_454, 20_455), ("run-two", 20_455, 20_455), ("run-three", 20_460, 20_461))
+    for run, first, last in runs:
+        with ledger.claim("seats", run) as claim:
+            batch = claim.intend(
+                window=None,
+                body_hash=run,
+                purpose="metrics",
+                items=3,
+                rows=pl.Series(["1", "2", "3"]),
+                points=np.array([1, 2, 3], np.uint64),
+                dimensions=("active_seats",),
+                first_day=first,
+                last_day=last,
+            )
+            claim.settle(batch.id, {"submitted": 3})
+    said = ask("company", "acme", "active_seats", "--day", "2026-01-02")
+    assert "points of 2026-01-02 for all targets, 20" in said
+    assert said.index("by run run-two, with 2 others: 3 submitted") < said.index("run run-one")
+    assert "points of 2026-01-01 to 2026-01-02" in said
+    assert "run-three" not in said.partition("last run")[0]
+    assert "WHERE TRIM(TO_VARCHAR(account_id)) = 'acme' AND TO_DATE(" in said
+    assert "= '2026-01-02' ORDER BY " in said
+    assert "no points of it" in ask("company", "acme", "active_seats", "--day", "2025-01-02")
 
 
 def test_somebody_known_by_an_address_is_found_by_it_and_shown_masked(ask: Ask, ledger: Ledger) -> None:

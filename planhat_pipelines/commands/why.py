@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from planhat_pipelines.commands.syncs import add_defs
@@ -24,13 +24,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `why`."""
     parser.description = (
         "Say which syncs map a field of a Planhat record: from which row, column and expression, when a run last sent "
-        "the record, whether it is refused, parked or in conflict. Reads the specs and the ledger "
-        "(PLANHAT_LEDGER_URL), connects to nothing else and shows no value."
+        "the record, or points of the metric, whether it is refused, parked or in conflict. Reads the specs and the "
+        "ledger (PLANHAT_LEDGER_URL), connects to nothing else and shows no value."
     )
-    parser.epilog = "example: planhat-pipelines why company acme custom.ARR"
+    parser.epilog = (
+        "examples: planhat-pipelines why company acme custom.ARR; "
+        "planhat-pipelines why company acme active_seats --day 2026-11-22"
+    )
     parser.add_argument("model", metavar="MODEL", help="company, enduser, license ...")
     parser.add_argument("key", metavar="KEY", help="the record's id, of the kind that the sync's key: names")
     parser.add_argument("field", metavar="FIELD", help="a field, custom.NAME, or a metric")
+    parser.add_argument(
+        "--day", metavar="YYYY-MM-DD", type=date.fromisoformat, help="of a metric, the day that is asked for"
+    )
     add_defs(parser)
 
 
@@ -43,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     specs = [declared.spec for declared in load(args.defs).syncs]
     try:
         with open_ledger(os.environ) as ledger:
-            stories = why(specs, ledger, args.model, args.key, args.field)
+            stories = why(specs, ledger, args.model, args.key, args.field, args.day)
     except (LedgerError, NoSuchField) as error:
         print(error, file=sys.stderr)
         return 1
@@ -85,6 +91,10 @@ def _facts(story: Story) -> Iterator[tuple[str, str]]:
             "rows",
             f"all whose {', '.join(target.columns)} is {story.key}; the ledger keeps no list of them",
         )
+        for each in story.points:
+            yield "sent", f"points of {_days(each)} for all targets, {_batch(each)}"
+        if not story.points and target.field == "target" and line.field not in ("target", "date"):
+            yield "sent", "no points of it, as far as the ledger knows"
     for each in story.rejections:
         about = f"{each.field}: " if each.field else ""
         yield (
@@ -122,6 +132,11 @@ def _batch(batch: Batch | None) -> str | None:
         return f"{_at(batch.intended_at)} by run {batch.run}, {of}; no answer yet"
     ends = ", ".join(f"{count:,} {verdict}" for verdict, count in batch.counts.items() if count)
     return f"{_at(batch.settled_at or batch.intended_at)} by run {batch.run}, {of}: {ends or batch.state}"
+
+
+def _days(batch: Batch) -> str:
+    first, last = (date(1970, 1, 1) + timedelta(day or 0) for day in (batch.first_day, batch.last_day))
+    return f"{first}" if first == last else f"{first} to {last}"
 
 
 def _message(message: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from planhat_pipelines.engine.lineage import Traced, traced
 from planhat_pipelines.engine.lines import Line
@@ -23,7 +24,8 @@ class NoSuchField(Exception):
 @dataclass(frozen=True, slots=True)
 class Story:
     """One sync that has to do with the field. `key`: the record's key as people may see it. `batches`: the newest of
-    each purpose that held the row. `waiting`: parked rows, the record's own or those that wait for it."""
+    each purpose that held the row. `points`: the newest that held points of the metric. `waiting`: parked rows, the
+    record's own or those that wait for it."""
 
     trace: Traced
     line: Line
@@ -36,6 +38,7 @@ class Story:
     cursor: Cursor
     last_run: RunRecord | None
     query: str | None
+    points: Sequence[Batch] = ()
 
     @property
     def sent(self) -> Batch | None:
@@ -49,12 +52,14 @@ class Story:
         return self.batches.get("write_back")
 
 
-def why(specs: Iterable[AnySpec], ledger: Ledger, model: str, key: str, field: str) -> list[Story]:
+def why(
+    specs: Iterable[AnySpec], ledger: Ledger, model: str, key: str, field: str, day: date | None = None
+) -> list[Story]:
     """The syncs that map `field` of `model`, the one that sent the record last first. `key` is the id that their
-    `key:` or `target:` names. Raises NoSuchField."""
+    `key:` or `target:` names; `day`: of a metric, the day that is asked for. Raises NoSuchField."""
     all_of_model = [each for each in map(traced, specs) if _model(each.spec) == model]
     stories = [
-        _story(each, line, ledger, model, key)
+        _story(each, line, ledger, model, key, day)
         for each in all_of_model
         for line in each.lines
         if line.field == field
@@ -82,7 +87,7 @@ def _records(spec: AnySpec) -> RecordsSpec | FileRecords | None:
     return spec if isinstance(spec, RecordsSpec) else spec.records if isinstance(spec, FilesSpec) else None
 
 
-def _story(each: Traced, line: Line, ledger: Ledger, model: str, key: str) -> Story:
+def _story(each: Traced, line: Line, ledger: Ledger, model: str, key: str, day: date | None) -> Story:
     name, records = each.spec.name, _records(each.spec)
     by_address = bool(records and records.key.field == "email")
     kept = hidden(key) if by_address else key
@@ -102,18 +107,29 @@ def _story(each: Traced, line: Line, ledger: Ledger, model: str, key: str) -> St
         [found for found in ledger.conflicts(name) if (found.row, found.field) == (kept, line.field)],
         ledger.cursor(name),
         runs[0] if runs else None,
-        None if by_address else _query(each, line, key),
+        None if by_address else _query(each, line, key, day),
+        [] if records else ledger.batches_of_points(name, line.field, day and (day - date(1970, 1, 1)).days),
     )
 
 
-def _query(each: Traced, line: Line, key: str) -> str | None:
-    """SQL that shows the row's columns to whoever may see them."""
-    if not isinstance(each.spec, RecordsSpec) or not line.columns:
+def _query(each: Traced, line: Line, key: str, day: date | None) -> str | None:
+    """SQL that shows the columns of the row, or of a metric's rows with their keys, to whoever may see them."""
+    spec, when, order = each.spec, "", ""
+    if isinstance(spec, FilesSpec) or not line.columns:
         return None
-    columns = ", ".join(map(_identifier, line.columns))
+    if isinstance(spec, RecordsSpec):
+        columns, key_column = list(line.columns), spec.key.column
+    elif spec.metrics and not (spec.metrics.target.path or spec.metrics.date.path):
+        key_column, on = spec.metrics.target.column, spec.metrics.date.column
+        columns = [spec.incrementing_key, on, *line.columns]
+        when = f" AND TO_DATE({_identifier(on)}) = '{day}'" if day else ""
+        order = f" ORDER BY {_identifier(spec.incrementing_key)}"
+    else:
+        return None
+    named = ", ".join(map(_identifier, dict.fromkeys(columns)))
     literal = key.replace("\\", "\\\\").replace("'", "''")
-    where = f"TRIM(TO_VARCHAR({_identifier(each.spec.key.column)})) = '{literal}'"
-    return f"SELECT {columns} FROM {each.spec.table} WHERE {where};"  # noqa: S608  (shown, not run)
+    where = f"TRIM(TO_VARCHAR({_identifier(key_column)})) = '{literal}'{when}"
+    return f"SELECT {named} FROM {spec.table} WHERE {where}{order};"  # noqa: S608  (shown, not run)
 
 
 def _identifier(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What happened to a sync since some time, without the content of its batches."""
+"""What happened to a sync since some time, and to the points of a metric."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from planhat_pipelines.ledger.schema import batches, runs
+from planhat_pipelines.ledger.batches import to_batch, whole
+from planhat_pipelines.ledger.models import Batch
+from planhat_pipelines.ledger.schema import batches, runs, touched
 
 
 def runs_since(connection: sa.Connection, sync: str, since: datetime | None) -> list[dict[str, Any]]:
@@ -23,6 +25,22 @@ def batches_since(connection: sa.Connection, sync: str, since: datetime | None) 
         moved = sa.func.coalesce(batches.c.settled_at, batches.c.intended_at) >= since.timestamp()
         query = query.where(moved | (batches.c.state != "settled"))
     return _rows(connection, query)
+
+
+def batches_of_points(
+    connection: sa.Connection, sync: str, dimension: str, day: int | None, limit: int
+) -> list[Batch]:
+    """The newest batches with points of the metric; with `day`, those whose days may include it."""
+    query = (
+        whole()
+        .join(touched, touched.c.batch == batches.c.id)
+        .where(batches.c.sync == sync, touched.c.dimension == dimension)
+        .order_by(batches.c.intended_at.desc(), batches.c.id)
+        .limit(limit)
+    )
+    if day is not None:
+        query = query.where(touched.c.first_day <= day, touched.c.last_day >= day)
+    return [to_batch(dict(each)) for each in connection.execute(query).mappings()]
 
 
 def _rows(connection: sa.Connection, query: sa.Select[Any]) -> list[dict[str, Any]]:

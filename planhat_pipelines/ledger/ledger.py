@@ -100,6 +100,13 @@ class Ledger:
         with self.database.read() as connection:
             return trace.some_batches(connection, sync, purpose, many, before, seed)
 
+    def batches_of_points(
+        self, sync: str, dimension: str, day: int | None = None, *, limit: int = 3
+    ) -> list[Batch]:
+        """The newest batches with points of a metric; with `day` (since 1970), those whose days may include it."""
+        with self.database.read() as connection:
+            return history.batches_of_points(connection, sync, dimension, day, limit)
+
     def fingerprints(
         self, dimensions: Collection[str], first_day: int, last_day: int, *, excluding: Collection[str] = ()
     ) -> Points:
