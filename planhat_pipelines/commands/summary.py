@@ -134,7 +134,8 @@ def _did_not_go(environment: Mapping[str, str]) -> Iterator[str]:
         yield f"{len(parked):,} rows name a record that Planhat does not hold; they go by themselves when it does:"
     for (sync, name), count in Counter((each.sync, each.model) for each in parked).most_common():
         targets = len({each.target for each in parked if (each.sync, each.model) == (sync, name)})
-        yield f"  {count:>6,}  {sync}: {targets:,} {model(name).path} are missing"
+        missing = f"1 {name} is" if targets == 1 else f"{targets:,} {model(name).path} are"
+        yield f"  {count:>6,}  {sync}: {missing} missing"
 
 
 def _where_next(environment: Mapping[str, str], folder: Path, *, kept: bool) -> Iterator[str]:

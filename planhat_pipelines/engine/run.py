@@ -25,6 +25,7 @@ from planhat_pipelines.engine.report import Report
 from planhat_pipelines.ledger import Batch, Claim, Ledger, Window
 from planhat_pipelines.mapping.columns import ROW
 from planhat_pipelines.mapping.targets import Mapped
+from planhat_pipelines.snowflake.errors import in_words
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Sync:
                 report.warnings.extend(self.destination.warnings)
                 report.balance()
             except BaseException as error:
-                claim.finish("failed", report.counts, f"{type(error).__name__}: {error}")
+                claim.finish("failed", report.counts, in_words(error))
                 raise
             claim.finish("done", report.counts)
         for warning in report.warnings:

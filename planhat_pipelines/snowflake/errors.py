@@ -10,6 +10,7 @@ SnowflakeError
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from snowflake.connector.vendored.requests.exceptions import RequestException
 
 _SIGN_IN_STATES = {"08001", "28000"}
+_QUOTED = re.compile(r"""['"{\[].*['"}\]]""", re.DOTALL)
 _NOT_FOUND = {2003, 2043, 904, 2049}
 _SIGN_IN_HINTS = {
     390100: "wrong user name, password or token",
@@ -64,6 +66,8 @@ def translated(error: Error | RequestException, doing: str) -> SnowflakeError:
     if not isinstance(error, Error):
         return Temporary(f"{doing}: the connection to Snowflake broke off ({type(error).__name__}).")
     number, state = error.errno or 0, error.sqlstate or ""
+    if state.startswith("22"):  # data exceptions, whose words quote the value
+        _hide_values(error)
     code = f"{number:06d} ({state})" if state else f"{number:06d}"
     if number in _SIGN_IN_HINTS or state in _SIGN_IN_STATES or 390000 <= number < 396000:
         hint = _SIGN_IN_HINTS.get(number, "check account, user and credentials")
@@ -77,6 +81,21 @@ def translated(error: Error | RequestException, doing: str) -> SnowflakeError:
     if isinstance(error, OperationalError):
         return Temporary(f"{doing}: Snowflake could not be reached or gave up, {code}: {_first_line(error)}")
     return SnowflakeError(f"{doing}: {_first_line(error)} [{code}]")
+
+
+def in_words(error: BaseException) -> str:
+    """Kind and words of any error of a run, without the values that Snowflake quotes."""
+    words = str(error)
+    if str(getattr(error, "sqlstate", "")).startswith("22"):
+        words = _QUOTED.sub("'...'", words)
+    return f"{type(error).__name__}: {words}"
+
+
+def _hide_values(error: Error) -> None:
+    """Take values out of the connector's own error: it stays the cause of ours, and so it is shown and kept, too."""
+    said = _QUOTED.sub("'...'", str(error.raw_msg or error.msg or ""))
+    error.msg = error.raw_msg = said
+    error.args = (said,)
 
 
 def _first_line(error: Error) -> str:

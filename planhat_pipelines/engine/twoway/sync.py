@@ -30,6 +30,7 @@ from planhat_pipelines.mapping.columns import Cell
 from planhat_pipelines.mapping.targets import known_targets
 from planhat_pipelines.planhat.catalogue import model
 from planhat_pipelines.planhat.lookups import targets
+from planhat_pipelines.snowflake.errors import in_words
 from planhat_pipelines.snowflake.records import RecordsIncrement, RecordsTable
 from planhat_pipelines.snowflake.writeback import Target
 
@@ -78,7 +79,7 @@ class TwoWaySync:
             try:
                 self._work(claim, report, log)
             except BaseException as error:
-                claim.finish("failed", report.counts, f"{type(error).__name__}: {error}")
+                claim.finish("failed", report.counts, in_words(error))
                 raise
             claim.finish("done", report.counts)
         log(report.line())
