@@ -53,6 +53,7 @@ def sync_environment(
                 "PLANHAT_API_URL": planhat.api_url,
                 "PLANHAT_ANALYTICS_URL": planhat.analytics_url,
                 "PLANHAT_READ_BACK_SECONDS": "0",
+                "PLANHAT_CALLS_A_MINUTE": "60000",
             },
             planhat,
         )

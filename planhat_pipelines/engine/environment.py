@@ -7,7 +7,8 @@ Snowflake   SNOWFLAKE_ACCOUNT, SNOWFLAKE_USER and one way in: SNOWFLAKE_PRIVATE_
 S3          AWS_REGION and at most one way in: AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN),
             AWS_PROFILE, S3_SECRET_FILE, S3_SECRET_COMMAND or S3_SECRET_NAME; none means the machine's own credentials.
             S3_ROLE_ARN with S3_EXTERNAL_ID; AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_STS for other stores.
-Planhat     PLANHAT_TOKEN, PLANHAT_TENANT, PLANHAT_API_URL, PLANHAT_ANALYTICS_URL.
+Planhat     PLANHAT_TOKEN, PLANHAT_TENANT, PLANHAT_API_URL, PLANHAT_ANALYTICS_URL; PLANHAT_CALLS_A_MINUTE: how many of
+            the tenant's 200 calls a minute may be ours (200).
 Ledger      PLANHAT_LEDGER_URL; without it a SQLite file in the home folder.
 Row log     PLANHAT_ROW_LOG: DATABASE.SCHEMA of Snowflake that gets tables of runs, batches and rejections.
 Spool       PLANHAT_SPOOL_FOLDER, where the drop that is worked on lies; without it a folder in the home folder.
@@ -103,6 +104,8 @@ def planhat_account(environment: Mapping[str, str], **given: Any) -> Account:
     for name in ("token", "tenant", "api_url", "analytics_url"):
         if name not in values and environment.get(f"PLANHAT_{name.upper()}"):
             values[name] = environment[f"PLANHAT_{name.upper()}"]
+    if "calls_a_minute" not in values and environment.get("PLANHAT_CALLS_A_MINUTE"):
+        values["calls_a_minute"] = _number("PLANHAT_CALLS_A_MINUTE", environment)
     if "token" not in values:
         raise NotConfigured(
             "PLANHAT_TOKEN is not set: it is the API access token of a Private App in Planhat."
@@ -118,7 +121,7 @@ def open_planhat(account: Account, ledger: Ledger) -> Planhat:
     from planhat_pipelines.ledger import Budget
     from planhat_pipelines.planhat.client import Planhat
 
-    return Planhat(account, budget=Budget(ledger, account.api_url))
+    return Planhat(account, budget=Budget.of_minute(ledger, account.api_url, account.calls_a_minute))
 
 
 def open_ledger(environment: Mapping[str, str]) -> Ledger:

@@ -140,6 +140,10 @@ class PlanhatTenant(dg.ConfigurableResource):  # type: ignore[type-arg]
     tenant: str | None = Field(default=None, description="Tenant token (UUID), for metrics and activities.")
     api_url: str | None = Field(default=None, description="For instance https://api-us3.planhat.com.")
     analytics_url: str | None = None
+    calls_a_minute: int | None = Field(
+        default=None,
+        description="How many of the tenant's 200 calls a minute may be ours; 200 when left out.",
+    )
     read_back_seconds: float | None = Field(
         default=None,
         description="How long Planhat may take to show a metric point it took; 120 when left out.",

@@ -19,14 +19,16 @@ class Account:
 
     `token` is the API access token of a Private App; `tenant` the tenant token (UUID) that metrics and
     activities need. `api_url` is that of the tenant's region, for instance https://api-us3.planhat.com;
-    `analytics_url` is the same for all regions. Both tokens are kept out of every repr, error and log line.
-    ValueError if something can't be right.
+    `analytics_url` is the same for all regions. `calls_a_minute`: how many of the 200 that a tenant has (Planhat
+    developers, limits) may be ours; less where other programs call it, too. Both tokens are kept out
+    of every repr, error and log line. ValueError if something can't be right.
     """
 
     token: str = field(repr=False)
     tenant: str | None = field(default=None, repr=False)
     api_url: str = "https://api.planhat.com"
     analytics_url: str = "https://analytics.planhat.com"
+    calls_a_minute: int = 200
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "token", _token(self.token, "API access token"))
@@ -34,6 +36,8 @@ class Account:
             object.__setattr__(self, "tenant", _token(self.tenant, "tenant token"))
         object.__setattr__(self, "api_url", _url(self.api_url, "api_url"))
         object.__setattr__(self, "analytics_url", _url(self.analytics_url, "analytics_url"))
+        if self.calls_a_minute < 10:
+            raise ValueError(f"calls_a_minute has to be at least 10, not {self.calls_a_minute}")
         for secret in filter(None, (self.token, self.tenant)):
             _secrets.update((secret, quote(secret, safe="")))
 
