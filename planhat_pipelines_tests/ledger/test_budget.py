@@ -54,6 +54,7 @@ def test_a_minute_s_calls_leave_room_for_calls_that_take_longer_on_their_way(led
         assert pace.burst + 60 * pace.rate <= 0.98 * calls
     pace = Budget.of_minute(ledger, "all", 200)
     assert 60 * pace.rate >= 0.95 * 200
+    assert pace.parallel <= 50
 
 
 def test_threads_of_a_process_share_its_slots(ledger: Ledger) -> None:
