@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,7 +155,7 @@ def run_syncs() -> None:
 
 
 @contextmanager
-def webserver() -> Iterator[str]:
+def webserver() -> Generator[str]:
     """Dagster's own, on a free port; it is not up yet."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
