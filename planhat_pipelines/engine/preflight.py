@@ -57,7 +57,9 @@ class World:
     def open_planhat(self) -> str:
         """Sign in to Planhat."""
         account = planhat_account(self.environment)
-        budget = Budget.of_minute(self.ledger, account.api_url, account.calls_a_minute) if self.ledger else None
+        budget = (
+            Budget.of_minute(self.ledger, account.api_url, account.calls_a_minute) if self.ledger else None
+        )
         client = self.stack.enter_context(Planhat(account, budget=budget, patience=_HASTE))
         client.probe()
         self.planhat = client

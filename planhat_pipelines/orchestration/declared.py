@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SOURCE_AS_MAPPED = "source_as_mapped"
 CHECKS = {
     "verdicts_balance": "Every row read has exactly one verdict.",
-    "no_rejections": "No row was refused.",
+    "no_rejections": "No row was refused; an error when more of them were than `refused_at_most` allows.",
     "nothing_held": "Planhat answered every request.",
     "all_readable": "Nothing had to be set aside as unreadable.",
     SOURCE_AS_MAPPED: "Table, key and mapping fit each other and the tenant.",
@@ -37,6 +37,8 @@ class Declared(Protocol):
     def every(self) -> Every: ...
     @property
     def description(self) -> str | None: ...
+    @property
+    def refused_at_most(self) -> float: ...
     @property
     def owners(self) -> tuple[str, ...]: ...
     @property
@@ -142,11 +144,12 @@ def checked(
     )
 
 
-def account_checked(key: dg.AssetKey, report: Report) -> list[dg.AssetCheckResult]:
-    """Whether the rows of an account add up, and whether one of them was refused."""
+def account_checked(spec: Declared, key: dg.AssetKey, report: Report) -> list[dg.AssetCheckResult]:
+    """Whether the rows of an account add up, and how many of them were refused."""
     rows, answered, refused = report.rows_read, report.answered, report.verdicts["refused"]
     error, warn = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+    too_many = error if refused > spec.refused_at_most * rows else warn
     return [
         checked(key, "verdicts_balance", rows == answered, error, rows=rows, answered=answered),
-        checked(key, "no_rejections", refused == 0, warn, refused=refused, rows=rows),
+        checked(key, "no_rejections", refused == 0, too_many, refused=refused, rows=rows),
     ]

@@ -145,7 +145,7 @@ class ShownSync:
         error = dg.AssetCheckSeverity.ERROR
         held, unreadable = report.verdicts["held"], len(report.unreadable)
         return [
-            *account_checked(self.key, report),
+            *account_checked(self.spec, self.key, report),
             checked(self.key, "nothing_held", held == 0, error, held=held),
             checked(self.key, "all_readable", unreadable == 0, error, unreadable=unreadable),
             checked(self.key, SOURCE_AS_MAPPED, True, error),

@@ -223,7 +223,7 @@ class ShownTwoWay:
         if not self.is_mirror:
             key, conflicts = self.in_planhat, show.conflicts_metadata(report.conflicts, self.spec.show_values)
             checks = [
-                *account_checked(key, sent),
+                *account_checked(self.spec, key, sent),
                 checked(key, "sides_agree", refused == 0, warn, refused=refused),
                 checked(key, "no_conflicts", clashes == 0, warn, conflicts=clashes),
                 fits,
@@ -231,7 +231,7 @@ class ShownTwoWay:
             yield dg.MaterializeResult(
                 key, metadata={**show.run_metadata(sent, runs), **conflicts}, check_results=checks
             )
-        checks = account_checked(self.back, back) + ([fits] if self.is_mirror else [])
+        checks = account_checked(self.spec, self.back, back) + ([fits] if self.is_mirror else [])
         yield dg.MaterializeResult(
             self.back, metadata=show.run_metadata(back, runs, "back_"), check_results=checks
         )

@@ -68,6 +68,17 @@ Sensitive = Annotated[
     ),
 ]
 
+RefusedAtMost = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1,
+        examples=[0.02],
+        description="Share of a run's rows that may be refused. The check `no_rejections` warns of any and is an "
+        "error above this share.",
+    ),
+]
+
 _PART = r'(?:[A-Za-z_][A-Za-z0-9_$]*|"(?:[^"]|"")+")'
 
 

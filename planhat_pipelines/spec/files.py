@@ -8,7 +8,16 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from planhat_pipelines.planhat.catalogue import Model, model
-from planhat_pipelines.spec.base import Column, Description, Owners, Spec, SpecError, SyncName, Tags
+from planhat_pipelines.spec.base import (
+    Column,
+    Description,
+    Owners,
+    RefusedAtMost,
+    Spec,
+    SpecError,
+    SyncName,
+    Tags,
+)
 from planhat_pipelines.spec.cadence import Cadence
 from planhat_pipelines.spec.fields import CompanyRef, FieldMap, KeyMap, ModelName, fits_model
 from planhat_pipelines.spec.usage import Activities, Date, MetricName, Target
@@ -172,6 +181,7 @@ class FilesSpec(Spec):
         examples=["rejected/"],
         description="Where refused rows go, to be corrected and dropped again.",
     )
+    refused_at_most: RefusedAtMost = 0.1
     description: Description = None
     owners: Owners = ()
     tags: Tags = Field(default_factory=dict)

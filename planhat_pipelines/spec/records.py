@@ -10,6 +10,7 @@ from planhat_pipelines.planhat.catalogue import Model, model, with_article
 from planhat_pipelines.spec.base import (
     Description,
     Owners,
+    RefusedAtMost,
     Sensitive,
     Spec,
     SpecError,
@@ -105,6 +106,7 @@ class RecordsSpec(Spec):
         min_length=1, strict=False, examples=[[{"column": "NAME", "field": "name"}]]
     )
     sensitive: Sensitive = ()
+    refused_at_most: RefusedAtMost = 0.1
     description: Description = None
     owners: Owners = ()
     tags: Tags = Field(default_factory=dict)

@@ -12,6 +12,7 @@ from planhat_pipelines.spec.base import (
     Description,
     IdKind,
     Owners,
+    RefusedAtMost,
     Sensitive,
     Spec,
     SpecError,
@@ -141,6 +142,7 @@ class UsageSpec(Spec):
     metrics: Metrics | None = None
     activities: Activities | None = None
     sensitive: Sensitive = ()
+    refused_at_most: RefusedAtMost = 0.1
     description: Description = None
     owners: Owners = ()
     tags: Tags = Field(default_factory=dict)

@@ -9,8 +9,11 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
+from planhat_pipelines.engine.report import Report
 from planhat_pipelines.ledger import schema
+from planhat_pipelines.orchestration.declared import account_checked
 from planhat_pipelines.orchestration.schedules import SYNC_TAG
+from planhat_pipelines.spec.usage import UsageSpec
 from planhat_pipelines_tests.orchestration.conftest import Location
 
 ASSET = dg.AssetKey(["planhat", "metrics", "seats"])
@@ -151,3 +154,26 @@ def test_no_address_and_no_secret_is_shown(location: Location) -> None:
     told = repr(list(result.all_events))
     for secret in ("ada@", "eve@", place.environment["PLANHAT_TENANT"], place.environment["PLANHAT_TOKEN"]):
         assert secret not in told
+
+
+@pytest.mark.parametrize(
+    ("refused", "passed", "severity"), [(0, True, "WARN"), (2, False, "WARN"), (3, False, "ERROR")]
+)
+def test_refused_rows_are_a_warning_up_to_the_share_that_a_sync_allows_and_an_error_above_it(
+    refused: int, passed: bool, severity: str
+) -> None:
+    facts = {
+        "name": "seats",
+        "table": "A.B.C",
+        "increasing_key": "ID",
+        "every": "1h",
+        "refused_at_most": 0.02,
+    }
+    acts = {"enduser": {"column": "EMAIL", "id": "email"}, "action": "NAME", "date": "DAY"}
+    report = Report("seats", "run", rows_read=100)
+    report.count({"submitted": 100 - refused, "refused": refused})
+    balance, rejections = account_checked(
+        UsageSpec.model_validate(facts | {"activities": acts}), ASSET, report
+    )
+    assert balance.passed
+    assert (rejections.passed, rejections.severity.value) == (passed, severity)
