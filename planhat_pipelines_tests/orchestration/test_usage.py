@@ -165,7 +165,7 @@ def test_refused_rows_are_a_warning_up_to_the_share_that_a_sync_allows_and_an_er
     facts = {
         "name": "seats",
         "table": "A.B.C",
-        "increasing_key": "ID",
+        "incrementing_key": "ID",
         "every": "1h",
         "refused_at_most": 0.02,
     }
