@@ -100,13 +100,15 @@ def _play(box: Sandbox) -> tuple[list[Ran], Edits]:
 
 
 def _round(number: int, jobs: Sequence[SyncJob]) -> Iterator[Ran]:
+    from dagster import DagsterInstance
+
     from planhat_pipelines.engine.environment import open_ledger
 
-    with open_ledger(os.environ) as ledger:
+    with open_ledger(os.environ) as ledger, DagsterInstance.get() as instance:
         for job in jobs:
             print(f"  {job.sync:<{max(len(each.sync) for each in jobs)}}  ", end="", flush=True)
             started = time.monotonic()
-            failure = job.run()
+            failure = job.run(instance)
             last = ledger.runs(job.sync, limit=1)
             ran = Ran(number, job.sync, last[0].counts if last else {}, time.monotonic() - started, failure)
             print(summary.line(ran), flush=True)

@@ -27,11 +27,10 @@ class SyncJob:
     kind: str | None  # a model, metrics or activities; None for a mirror, which makes nothing in Planhat
     _job: dg.JobDefinition = field(repr=False)
 
-    def run(self) -> str | None:
-        """Run it to its end as a run of the instance in DAGSTER_HOME; what went wrong, if anything did. Raises
-        KeyboardInterrupt when it was told to stop, which Dagster would count as a failure of the run alone."""
-        with dg.DagsterInstance.get() as instance:
-            result = self._job.execute_in_process(instance=instance, run_config=_CONFIG, raise_on_error=False)
+    def run(self, instance: dg.DagsterInstance) -> str | None:
+        """Run it to its end as a run of the instance; what went wrong, if anything did. Raises KeyboardInterrupt when
+        it was told to stop, which Dagster would count as a failure of the run alone."""
+        result = self._job.execute_in_process(instance=instance, run_config=_CONFIG, raise_on_error=False)
         if result.success:
             return None
         for event in result.filter_events(lambda event: event.is_step_failure):

@@ -148,8 +148,8 @@ def run_syncs() -> None:
 
     location = defs()
     jobs = {job.sync: job for job in sync_jobs(location)}
-    assert [jobs[name].run() for name in ("accounts", "seats")] == [None, None]
     with dg.DagsterInstance.get() as instance:
+        assert [jobs[name].run(instance) for name in ("accounts", "seats")] == [None, None]
         job = location.resolve_job_def("devices_job")
         instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={SYNC_TAG: "devices"})
 
