@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import cast
 
 import polars as pl
 
@@ -197,10 +196,11 @@ class _Look:
         offset = 0
         while True:
             page = self.page(f"-{name}", offset, self._limit)
-            frame = self.frame(page)
+            stamps = [_stamp(row) for row in page]
+            frame = self._frame(page, stamps)
             if not offset and len(page) < TINY:
                 return self._changes([frame], whole=True, why="all records fit into one page")
-            marks = _descending(page)
+            marks = _descending(page, stamps)
             again = repeated(before, marks) if offset else 0
             if again is None:
                 return None
@@ -227,11 +227,13 @@ class _Look:
 
     def frame(self, page: Sequence[Row]) -> pl.DataFrame:
         """The selected fields of these records and their stamps."""
+        return self._frame(page, [_stamp(row) for row in page])
+
+    def _frame(self, page: Sequence[Row], stamps: Sequence[str | None]) -> pl.DataFrame:
         self.names.update(name for name in STAMPS if any(row.get(name) for row in page))
-        stamps = pl.Series("stamp", [_stamp(row) for row in page], dtype=pl.String)
-        self._newest = max(self._newest, cast("str | None", stamps.max()) or "")
-        frame = reading.frame(page, self._columns, self._view.fields).with_columns(stamps)
-        return frame.filter(self._view.fits(page))
+        self._newest = max((self._newest, *filter(None, stamps)))
+        frame = reading.frame(page, self._columns, self._view.fields)
+        return frame.with_columns(pl.Series("stamp", stamps, dtype=pl.String)).filter(self._view.fits(page))
 
     def _changes(self, pages: Sequence[pl.DataFrame], *, whole: bool, why: str, took: float = 0.0) -> Changes:
         records = pl.concat([self.frame(()), *pages]).unique("_id", keep="last", maintain_order=True)
@@ -248,11 +250,10 @@ def _stamp(row: Row) -> str | None:
     return max(one, other) if one and other else one or other
 
 
-def _descending(page: Sequence[Row]) -> list[tuple[str, str]]:
+def _descending(page: Sequence[Row], stamps: Sequence[str | None]) -> list[tuple[str, str]]:
     """`_id` and stamp of each row. Raises _NotSorted unless all have a stamp and none is newer than the one before."""
-    marks = [(str(row["_id"]), _stamp(row)) for row in page]
-    stamped = [(key, stamp) for key, stamp in marks if stamp is not None]
-    if len(stamped) < len(marks):
+    stamped = [(str(row["_id"]), stamp) for row, stamp in zip(page, stamps, strict=True) if stamp is not None]
+    if len(stamped) < len(page):
         raise _NotSorted("records come without a stamp")
     if any(a < b for (_, a), (_, b) in pairwise(stamped)):
         raise _NotSorted("a stamp is newer than the one before it")
