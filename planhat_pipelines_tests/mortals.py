@@ -90,6 +90,13 @@ class Mortals:
         return json.loads(line)
 
 
+def claim_steps() -> list[tuple[Any, str]]:
+    """Every method of the ledger's claim."""
+    from planhat_pipelines.ledger import Claim
+
+    return [(Claim, name) for name, of in vars(Claim).items() if not name.startswith("_") and callable(of)]
+
+
 def die_at(places: Iterable[tuple[Any, str]], when: str, nth: int) -> None:
     """Let this process be killed before or after the nth call of any of these methods or functions."""
     seen = 0

@@ -12,15 +12,15 @@ import pytest
 from planhat_pipelines.engine import records
 from planhat_pipelines.planhat.errors import PlanhatError
 from planhat_pipelines_tests.e2e.place import open_session
+from planhat_pipelines_tests.mortals import Mortals
 from planhat_pipelines_tests.records.crm import Crm, of
-from planhat_pipelines_tests.records.mortal import Mortals
 
 SEED = 20261122
 
 
 @pytest.fixture(scope="module")
 def mortals() -> Iterator[Mortals]:
-    with Mortals() as mortals:
+    with Mortals("planhat_pipelines_tests.records.mortal", when="after") as mortals:
         yield mortals
 
 
@@ -113,11 +113,12 @@ def test_runs_that_are_killed_at_any_moment_leave_planhat_like_the_table(
     ends: list[str] = []
     for _ in range(3):
         for _ in range(2):
-            ends.append(mortals.run(environment, sync, draw.randrange(3, 45)))
+            when, nth = draw.choice(("before", "after")), draw.randrange(2, 23)
+            ends.append(mortals.run(environment, sync, step="any", when=when, nth=nth, items=3))
         if draw.random() < 0.7:
             change(draw, issues.sql, issues.table)
     assert {"killed"} <= set(ends) <= {"killed", "done"}
-    assert mortals.run(environment, sync, 0) == "done"
+    assert mortals.run(environment, sync, items=3) == "done"
     alike(issues)
     balanced(issues)
     spec = issues.spec(**sync)
@@ -129,7 +130,8 @@ def test_a_whole_reading_that_was_killed_half_way_archives_nobody_it_had_sent(
     issues: Crm, mortals: Mortals
 ) -> None:
     issues.add(*((f"k{n}", f"N{n}") for n in range(9)))
-    assert mortals.run(issues.place.environment, facts(issues), 20) == "killed"
+    environment = issues.place.environment
+    assert mortals.run(environment, facts(issues), step="any", nth=10, items=3) == "killed"
     sent = issues.ledger.batches("accounts", "settled")
     assert len(sent) in (1, 2)
     issues.run(issues.spec(**facts(issues)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from planhat_pipelines_tests.mortals import die_at, serve
+from planhat_pipelines_tests.mortals import claim_steps, die_at, serve
 
 LOADED = (
     "pandas.util",
@@ -28,12 +28,11 @@ LOADED = (
 
 def steps() -> dict[str, Any]:
     """Whose method each step is."""
-    from planhat_pipelines.ledger import Claim
     from planhat_pipelines.planhat.client import Planhat
     from planhat_pipelines.snowflake.writeback import Target
 
-    names = [name for name, value in vars(Claim).items() if not name.startswith("_") and callable(value)]
-    return {**dict.fromkeys(names, Claim), "upsert": Planhat, "write": Target, "mark_gone": Target}
+    ours = {name: claim for claim, name in claim_steps()}
+    return {**ours, "upsert": Planhat, "write": Target, "mark_gone": Target}
 
 
 def child(order: dict[str, Any]) -> None:
