@@ -10,14 +10,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import planhat_pipelines
+from planhat_pipelines.commands.syncs import DEFS
 from planhat_pipelines.spec.load import load
 from planhat_pipelines.spec.positions import Problem, printable
 
 if TYPE_CHECKING:
     from planhat_pipelines.spec.kinds import AnySpec
-
-_DEFS = Path(planhat_pipelines.__file__).parent / "defs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         nargs="?",
         type=Path,
-        default=_DEFS,
+        default=DEFS,
         help="default: the project's own defs",
     )
     parser.add_argument("--offline", action="store_true", help="read the files only, connect to nothing")

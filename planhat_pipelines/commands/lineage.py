@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import planhat_pipelines
+from planhat_pipelines.commands.syncs import add_defs
 from planhat_pipelines.spec.load import load
 
 if TYPE_CHECKING:
     from planhat_pipelines.spec.kinds import AnySpec
 
-_DEFS = Path(planhat_pipelines.__file__).parent / "defs"
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -30,13 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="FILE", type=Path, default=Path("lineage.html"), help="default: %(default)s"
     )
-    parser.add_argument(
-        "--defs",
-        metavar="FOLDER",
-        type=Path,
-        default=_DEFS,
-        help="where the syncs are (default: the project's own)",
-    )
+    add_defs(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -13,6 +13,8 @@ from planhat_pipelines.spec.load import load
 if TYPE_CHECKING:
     from planhat_pipelines.spec.kinds import AnySpec
 
+DEFS = Path(planhat_pipelines.__file__).parent / "defs"
+
 
 def add_defs(parser: argparse.ArgumentParser) -> None:
     """The option that says where the syncs are."""
@@ -20,7 +22,7 @@ def add_defs(parser: argparse.ArgumentParser) -> None:
         "--defs",
         metavar="FOLDER",
         type=Path,
-        default=Path(planhat_pipelines.__file__).parent / "defs",
+        default=DEFS,
         help="where the syncs are (default: the project's own)",
     )
 

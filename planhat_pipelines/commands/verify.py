@@ -7,10 +7,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import planhat_pipelines
+from planhat_pipelines.commands.syncs import add_defs
 from planhat_pipelines.commands.table import columns, positive
 from planhat_pipelines.engine.verify import CALLS, SAMPLE, can_be_verified
 from planhat_pipelines.spec.files import FilesSpec
@@ -18,8 +17,6 @@ from planhat_pipelines.spec.load import load
 
 if TYPE_CHECKING:
     from planhat_pipelines.engine.verified import Verified
-
-_DEFS = Path(planhat_pipelines.__file__).parent / "defs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,13 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let the next run send the records again that are missing or differ",
     )
-    parser.add_argument(
-        "--defs",
-        metavar="FOLDER",
-        type=Path,
-        default=_DEFS,
-        help="where the syncs are (default: the project's own)",
-    )
+    add_defs(parser)
 
 
 def run(args: argparse.Namespace) -> int:
