@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
+import signal
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 
-from torture.rounds import SCENES, Outcome, play
-from torture.scenes import NAMES
-from torture.stage import Stage
+from torture.report import report
+from torture.rounds import SCENES, Outcome
+from torture.workers import Workers
+
+EVERY = 50  # rounds, after which a line tells how far it is
 
 
 def main() -> int:
@@ -24,50 +27,37 @@ def main() -> int:
     parser.add_argument(
         "--only", default="", choices=[each.__name__ for each in SCENES], help="one kind of sync"
     )
+    usual = (os.cpu_count() or 1) + 1  # as rounds wait now and then
+    parser.add_argument("--workers", type=int, default=usual, help=f"rounds at once ({usual})")
     given = parser.parse_args()
     seed, _, one = (given.seed or str(secrets.randbelow(10**9))).partition("/")
     numbers = [int(one)] * given.rounds if one else range(1, given.rounds + 1)
-    end = time.monotonic() + 60 * given.minutes if given.minutes else float("inf")
+    began = time.monotonic()
+    end = began + 60 * given.minutes if given.minutes else float("inf")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background too
     print(f"seed {seed}", flush=True)
     outcomes: list[Outcome] = []
-    with tempfile.TemporaryDirectory(prefix="torture-") as folder, Stage(Path(folder)) as stage:
-        for place, number in enumerate(numbers):
-            if time.monotonic() > end:
-                break
-            outcome = play(stage, f"{seed}/{number}", place, given.only)
-            outcomes.append(outcome)
-            if outcome.violations:
-                print(f"VIOLATED in round {outcome.seed} ({', '.join(outcome.scenes)}):", flush=True)
-                print("\n".join(f"  {line}" for line in outcome.violations.seen), flush=True)
-    print(report(outcomes))
+    with tempfile.TemporaryDirectory(prefix="torture-") as folder:
+        try:
+            with Workers(Path(folder), min(given.workers, len(numbers))) as workers:
+                for outcome in workers.play([f"{seed}/{number}" for number in numbers], given.only):
+                    outcomes.append(outcome)
+                    _tell(outcome, outcomes)
+                    if time.monotonic() > end:
+                        break
+        except KeyboardInterrupt:
+            print("Stopped. What was seen until then:", flush=True)
+    print(report(outcomes, time.monotonic() - began))
     return 1 if any(outcome.violations for outcome in outcomes) else 0
 
 
-def report(outcomes: list[Outcome]) -> str:
-    """What was done and what held, as tables."""
-    runs, faults, errors, broken, scenes = (
-        sum((Counter(part) for part in parts), Counter[str]())
-        for parts in zip(
-            *((each.runs, each.faults, each.errors, each.violations, each.scenes) for each in outcomes),
-            strict=True,
-        )
-    )
-    seconds = sum(each.seconds for each in outcomes)
-    lines = [
-        f"{len(outcomes):,} rounds in {seconds:,.0f} s, {runs.total():,} runs, "
-        f"{runs['killed']:,} killed, {faults.total():,} faults, {broken.total():,} violations",
-        *_table("syncs", scenes),
-        *_table("runs that ended as", runs),
-        *_table("faults", faults),
-        *_table("errors of runs", errors),
-        "\nviolations",
-        *(f"  {broken[name]:>6,}  {name:<10}  {promise}" for name, promise in NAMES.items()),
-    ]
-    return "\n".join(lines)
-
-
-def _table(title: str, counts: Counter[str]) -> list[str]:
-    return [f"\n{title}", *(f"  {count:>6,}  {name}" for name, count in sorted(counts.items()))]
+def _tell(outcome: Outcome, outcomes: list[Outcome]) -> None:
+    if outcome.violations:
+        print(f"VIOLATED in round {outcome.seed} ({', '.join(outcome.scenes)}):", flush=True)
+        print("\n".join(f"  {line}" for line in outcome.violations.seen), flush=True)
+    if len(outcomes) % EVERY == 0:
+        violations = sum(each.violations.total() for each in outcomes)
+        print(f"{len(outcomes):,} rounds, {violations:,} violations", flush=True)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ HASTE = {
     "throttled_wait": 0.02,
     "longest_wait": 0.1,
 }
-CALM = {**HASTE, "read": 15, "attempts": 4}
+CALM = {**HASTE, "read": 60, "attempts": 4}
 
 
 class Stage:
@@ -71,7 +71,6 @@ class Stage:
             "SNOWFLAKE_PROTOCOL": "http",
             "SNOWFLAKE_DATABASE": DATABASE,
             "SNOWFLAKE_SCHEMA": "PUBLIC",
-            "SNOWFLAKE_NETWORK_TIMEOUT": "4",
             "AWS_REGION": s3.access.region,
             "AWS_ACCESS_KEY_ID": s3.access.access_key_id,
             "AWS_SECRET_ACCESS_KEY": s3.access.secret_access_key,
@@ -122,11 +121,14 @@ class Stage:
         for wire in self.wires.values():
             wire.calm()
 
-    def environment(self, folder: Path, *, hasty_ledger: bool) -> Mapping[str, str]:
-        """The variables of a run."""
+    def environment(
+        self, folder: Path, *, calm: bool = False, hasty_ledger: bool = False
+    ) -> Mapping[str, str]:
+        """The variables of a run. `calm`: it may take its time."""
+        network = {"SNOWFLAKE_NETWORK_TIMEOUT": "60" if calm else "4"}
         wait = "?timeout=0.2" if hasty_ledger else ""
         ledger = {"PLANHAT_LEDGER_URL": f"sqlite:///{folder / 'ledger.db'}{wait}"}
-        return {**self.wired, **ledger, "PLANHAT_SPOOL_FOLDER": str(folder / "spool")}
+        return {**self.wired, **network, **ledger, "PLANHAT_SPOOL_FOLDER": str(folder / "spool")}
 
 
 _ALL = ["create", "read", "update", "delete"]
