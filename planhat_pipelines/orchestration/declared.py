@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -126,9 +126,18 @@ def row_logged(context: dg.AssetExecutionContext, spec: Declared, ledger: Ledger
         log_rows(os.environ, ledger, spec.name, context.log.warning)
 
 
-def own_checks(synced: dg.Definitions, *names: str) -> list[dg.AssetCheckKey]:
-    """The checks of these names that are made by themselves."""
-    return [key for each in synced.asset_checks or () for key in each.check_keys if key.name in names]
+def scheduled_checks(
+    synced: dg.Definitions, checks: Collection[str], job: str, cron: str, description: str
+) -> dg.Definitions:
+    """A job that runs the checks of these names, which are made by themselves, of all syncs, and its schedule."""
+    keys = [key for each in synced.asset_checks or () for key in each.check_keys if key.name in checks]
+    if not keys:
+        return dg.Definitions()
+    made = dg.define_asset_job(job, selection=dg.AssetSelection.checks(*keys), description=description)
+    running = dg.DefaultScheduleStatus.RUNNING
+    return dg.Definitions(
+        jobs=[made], schedules=[dg.ScheduleDefinition(job=made, cron_schedule=cron, default_status=running)]
+    )
 
 
 def checked(

@@ -55,11 +55,9 @@ def files_definitions(spec: FilesSpec) -> dg.Definitions:
                 log=context.log.info,
             )
 
-        if config.dry_run:
-            yield from shown.dry_run(context, planhat, ledger, opened)
-            return
-        yield from shown.execute(
+        yield from shown.run(
             context,
+            config,
             planhat,
             ledger,
             opened,

@@ -72,10 +72,7 @@ def records_definitions(spec: RecordsSpec) -> dg.Definitions:
                     lag=snowflake.commit_lag,
                 )
 
-        if config.dry_run:
-            yield from shown.dry_run(context, planhat, ledger, opened)
-            return
-        yield from shown.execute(context, planhat, ledger, opened)
+        yield from shown.run(context, config, planhat, ledger, opened)
 
     @contextmanager
     def source(snowflake: SnowflakeSignIn, book: "Ledger") -> "Generator[Source]":

@@ -22,7 +22,7 @@ from planhat_pipelines.orchestration.declared import (
     row_logged,
     scheduled,
 )
-from planhat_pipelines.orchestration.dryrun import dry_run
+from planhat_pipelines.orchestration.dryrun import SyncRun, dry_run
 from planhat_pipelines.orchestration.failures import misfits, permanent_errors_fail
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant
 from planhat_pipelines.orchestration.schedules import drop_sensor
@@ -77,30 +77,25 @@ class ShownSync:
         )
         return op_arguments(spec, [shown], {self.key: CHECKS}, self.pool)
 
-    def dry_run(
+    def run(
         self,
         context: dg.AssetExecutionContext,
-        planhat: PlanhatTenant,
-        ledger: LedgerDatabase,
-        opened: Callable[[Planhat, Ledger], AbstractContextManager[Sync]],
-    ) -> Iterator[dg.Output[None]]:
-        """Say what a run would do. `opened`: as for `execute`."""
-        from planhat_pipelines.engine.review import planned
-
-        def plan(client: Planhat, book: Ledger) -> Plan:
-            return planned(self.spec, client, lambda: opened(client, book))
-
-        yield from dry_run(context, self.spec, [self.key], planhat, ledger, plan)
-
-    def execute(
-        self,
-        context: dg.AssetExecutionContext,
+        config: SyncRun,
         planhat: PlanhatTenant,
         ledger: LedgerDatabase,
         opened: Callable[[Planhat, Ledger], AbstractContextManager[Sync]],
         more: Callable[[Ledger], Mapping[str, Any]] = lambda _: {},
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
-        """Run the sync and tell Dagster of it. `opened`: the sync over open connections; `more`: further metadata."""
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any] | dg.Output[None]]:
+        """Run the sync and tell Dagster of it, or say what a run would do. `opened`: the sync over open connections;
+        `more`: further metadata."""
+        if config.dry_run:
+            from planhat_pipelines.engine.review import planned
+
+            def plan(client: Planhat, book: Ledger) -> Plan:
+                return planned(self.spec, client, lambda: opened(client, book))
+
+            yield from dry_run(context, self.spec, [self.key], planhat, ledger, plan)
+            return
         with (
             permanent_errors_fail(),
             openlineage.told(self.spec, context, planhat) as account,

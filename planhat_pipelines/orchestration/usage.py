@@ -42,10 +42,7 @@ def usage_definitions(spec: UsageSpec) -> dg.Definitions:
             with snowflake.connection() as session:
                 yield usage_sync(spec, session, client, book, planhat.patience)
 
-        if config.dry_run:
-            yield from shown.dry_run(context, planhat, ledger, opened)
-            return
-        yield from shown.execute(context, planhat, ledger, opened)
+        yield from shown.run(context, config, planhat, ledger, opened)
 
     @contextmanager
     def source(snowflake: SnowflakeSignIn, book: "Ledger") -> "Generator[Source]":

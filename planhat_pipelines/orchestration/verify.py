@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from planhat_pipelines.engine.verify import CALLS, SAMPLE, can_be_verified
-from planhat_pipelines.orchestration.declared import own_checks
+from planhat_pipelines.orchestration.declared import scheduled_checks
 from planhat_pipelines.orchestration.failures import permanent_errors_fail
 from planhat_pipelines.spec.files import FilesSpec
 
@@ -92,15 +92,5 @@ def shown(account: "Verified") -> Mapping[str, Any]:
 
 def verify_weekly(synced: dg.Definitions) -> dg.Definitions:
     """A job that runs all these checks, and its schedule."""
-    checks = own_checks(synced, HOLDS)
-    if not checks:
-        return dg.Definitions()
-    job = dg.define_asset_job(
-        "verify_planhat",
-        selection=dg.AssetSelection.checks(*checks),
-        description="Look whether Planhat holds what the ledger says was sent, sync by sync.",
-    )
-    weekly = dg.ScheduleDefinition(
-        job=job, cron_schedule="0 4 * * 0", default_status=dg.DefaultScheduleStatus.RUNNING
-    )
-    return dg.Definitions(jobs=[job], schedules=[weekly])
+    what = "Look whether Planhat holds what the ledger says was sent, sync by sync."
+    return scheduled_checks(synced, {HOLDS}, "verify_planhat", "0 4 * * 0", what)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from planhat_pipelines.orchestration.declared import own_checks
+from planhat_pipelines.orchestration.declared import scheduled_checks
 from planhat_pipelines.orchestration.failures import permanent_errors_fail
 from planhat_pipelines.spec.files import FilesSpec
 
@@ -85,18 +85,8 @@ def _coming_check(spec: "AnySpec", key: dg.AssetKey) -> dg.AssetChecksDefinition
 
 def watch_daily(synced: dg.Definitions) -> dg.Definitions:
     """A job that runs these checks of all syncs, and its schedule."""
-    checks = own_checks(synced, SHAPE, COMING)
-    if not checks:
-        return dg.Definitions()
-    job = dg.define_asset_job(
-        "watch_sources",
-        selection=dg.AssetSelection.checks(*checks),
-        description="Look whether the shape of both sides changed, and whether rows keep coming, sync by sync.",
-    )
-    daily = dg.ScheduleDefinition(
-        job=job, cron_schedule="30 5 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
-    )
-    return dg.Definitions(jobs=[job], schedules=[daily])
+    what = "Look whether the shape of both sides changed, and whether rows keep coming, sync by sync."
+    return scheduled_checks(synced, {SHAPE, COMING}, "watch_sources", "30 5 * * *", what)
 
 
 def _last_seen(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> "Shape | None":
