@@ -1,4 +1,4 @@
-"""A records spec made ready to run, and what it says about lineage."""
+"""A records spec made ready to run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A files spec made ready to run, and what it says about lineage."""
+"""A files spec made ready to run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from planhat_pipelines.engine.lines import files_lines
 from planhat_pipelines.engine.protocols import Destination
 from planhat_pipelines.engine.records import RecordsDestination
 from planhat_pipelines.engine.run import Sync
-from planhat_pipelines.engine.usage import activities_mapping, cell
+from planhat_pipelines.engine.usage import activities_mapping, metrics_mapping
 from planhat_pipelines.files import Bucket, Layout, S3Account, S3Client
 from planhat_pipelines.files.formats import FileOptions
 from planhat_pipelines.ledger import Ledger
-from planhat_pipelines.mapping.metrics import MetricsMapping
-from planhat_pipelines.mapping.targets import TargetCell
 from planhat_pipelines.planhat.client import Planhat
-from planhat_pipelines.spec.files import AggregatedMetrics, FilesSpec
+from planhat_pipelines.spec.files import FilesSpec
 
 
 def files_source(
@@ -75,21 +73,10 @@ def layout(spec: FilesSpec) -> Layout:
 
 def _destination(spec: FilesSpec, planhat: Planhat, ledger: Ledger, scratch: Path) -> Destination:
     if spec.metrics:
-        return AggregatedDestination(planhat, aggregated_mapping(spec.metrics), scratch, spec.name, ledger)
+        return AggregatedDestination(planhat, metrics_mapping(spec.metrics), scratch, spec.name, ledger)
     if spec.records:
         mapping = records_mapping(spec.name, spec.records, planhat)
         company_id = spec.records.company.id if spec.records.company else "external"
         return RecordsDestination(spec.name, planhat, ledger, mapping, company_id, brake=None)
     assert spec.activities is not None  # noqa: S101  (the spec holds exactly one of the three)
     return ActivitiesDestination(planhat, activities_mapping(spec.activities), spec.activities.on_doubt)
-
-
-def aggregated_mapping(metrics: AggregatedMetrics) -> MetricsMapping:
-    """`metrics:` of files compiled."""
-    return MetricsMapping(
-        target=TargetCell(cell(metrics.target), metrics.target.model, metrics.target.id),
-        date=cell(metrics.date),
-        timezone=metrics.date.timezone,
-        values=[(value.metric, cell(value)) for value in metrics.values],
-        aggregates={value.metric: value.aggregate for value in metrics.values},
-    )

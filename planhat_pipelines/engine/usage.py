@@ -1,4 +1,4 @@
-"""A usage spec made ready to run, and what it says about lineage."""
+"""A usage spec made ready to run."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.snowflake.tables import Table
 from planhat_pipelines.snowflake.usage import UsageTable
 from planhat_pipelines.spec.base import Column, Constant, table_parts
+from planhat_pipelines.spec.files import AggregatedMetrics, AggregatedValue
 from planhat_pipelines.spec.usage import Activities, Metrics, UsageSpec
 
 if TYPE_CHECKING:
@@ -47,13 +48,15 @@ def _destination(spec: UsageSpec, planhat: Planhat) -> Destination:
     return ActivitiesDestination(planhat, activities_mapping(spec.activities), spec.activities.on_doubt)
 
 
-def metrics_mapping(metrics: Metrics) -> MetricsMapping:
+def metrics_mapping(metrics: Metrics | AggregatedMetrics) -> MetricsMapping:
     """`metrics:` compiled."""
+    summed = [value for value in metrics.values if isinstance(value, AggregatedValue)]
     return MetricsMapping(
         target=TargetCell(cell(metrics.target), metrics.target.model, metrics.target.id),
         date=cell(metrics.date),
         timezone=metrics.date.timezone,
         values=[(value.metric, cell(value)) for value in metrics.values],
+        aggregates={value.metric: value.aggregate for value in summed},
     )
 
 

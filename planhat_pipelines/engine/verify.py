@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from planhat_pipelines.engine.again import send_again
-from planhat_pipelines.spec.files import FileRecords, FilesSpec
+from planhat_pipelines.spec.files import FileRecords
 from planhat_pipelines.spec.records import RecordsSpec
 
 if TYPE_CHECKING:
@@ -92,17 +92,13 @@ def _metrics(
     patience: float,
     seed: int,
 ) -> Verified:
-    from planhat_pipelines.engine.files import aggregated_mapping
     from planhat_pipelines.engine.metrics import MetricsDestination
     from planhat_pipelines.engine.usage import metrics_mapping, usage_source
     from planhat_pipelines.engine.verify_metrics import MetricsCheck
     from planhat_pipelines.spec.usage import UsageSpec
 
     rows = usage_source(spec, session).rows if session and isinstance(spec, UsageSpec) else None
-    if isinstance(spec, UsageSpec) and spec.metrics:
-        mapping = metrics_mapping(spec.metrics)
-    elif isinstance(spec, FilesSpec) and spec.metrics:
-        mapping = aggregated_mapping(spec.metrics)
-    else:
+    if isinstance(spec, RecordsSpec) or not spec.metrics:
         raise ValueError(f"{spec.name} sends nothing that can be read back")
+    mapping = metrics_mapping(spec.metrics)
     return MetricsCheck(spec.name, MetricsDestination(planhat, mapping), ledger, rows, patience, seed).look()
