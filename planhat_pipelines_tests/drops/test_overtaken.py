@@ -98,7 +98,7 @@ def test_a_day_that_gets_a_second_point_that_does_not_add_up_is_told_and_a_sum_i
     )
     report = dock.run(facts)
     (warning,) = report.warnings
-    assert [row.data for row in run_metadata(report)["warnings"].records] == [{"what": warning}]
+    assert [row.data for row in run_metadata(report, [])["warnings"].records] == [{"what": warning}]
     assert warning.startswith("most (max): 1 points of 2026-11-01 to 2026-11-04 come on top")
     assert any(warning in line for line in dock.log)
     dock.companies("c-9")

@@ -63,5 +63,6 @@ def test_a_run_brings_itself_to_the_row_log_and_one_that_is_not_there_only_warns
     monkeypatch.setenv("PLANHAT_ROW_LOG", f"{DATABASE}.LOG_OF_RUNS")
     second = location.run()
     logged = place.sql(f"SELECT RUN, SUBMITTED FROM {DATABASE}.LOG_OF_RUNS.PLANHAT_RUNS ORDER BY STARTED_AT")
-    place.sql(f"DROP SCHEMA {DATABASE}.LOG_OF_RUNS")
+    for name in ("RUNS", "BATCHES", "REJECTIONS"):
+        place.sql(f"DROP TABLE {DATABASE}.LOG_OF_RUNS.PLANHAT_{name}")
     assert logged == [(result.run_id, 2), (second.run_id, 0)]

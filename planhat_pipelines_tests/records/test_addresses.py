@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from planhat_pipelines.engine.plan import planned
+from planhat_pipelines.engine.review import planned
 from planhat_pipelines.mapping.addresses import hidden
 from planhat_pipelines_tests.records.crm import Crm, of
 
@@ -82,7 +83,7 @@ def test_who_planhat_refuses_stays_refused_until_the_row_changes_and_is_kept_as_
 def test_a_plan_shows_addresses_masked(people: tuple[Crm, Any]) -> None:
     crm, spec = people
     with crm.place.client() as planhat:
-        plan = planned(spec, crm.place.session, planhat, crm.ledger)
+        plan = planned(spec, planhat, lambda: nullcontext(crm.sync(spec, planhat)))
     assert {key for key, _ in plan.sample["created"]} == {"a…@x.io", "d…@x.io"}
     assert [key for key, _ in plan.sample["refused"]] == ["c…@z.io"]
     assert [key for key, _ in plan.sample["parked"]] == [hidden(BEN)]
