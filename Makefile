@@ -5,7 +5,7 @@ READY := .venv/.ready
 PIP = $(BIN)/python -m pip install --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint format bench torture
+.PHONY: help demo dev test test-all lint format bench torture
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -16,10 +16,13 @@ demo: $(READY) ## a Snowflake, an S3 and a Planhat on this machine, all syncs tw
 dev: $(READY) ## Dagster's own pages over the demo's servers
 	@$(BIN)/planhat-pipelines dev
 
-test: $(READY) ## all tests
+test: $(READY) ## the tests, with one in three cases of each long matrix
 	@missing="$$(.ci/missing)"; test -z "$$missing" || { \
 	  echo "The tests need Debian packages that are not here: apt-get install $$missing" >&2; exit 1; }
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(CASES)
+
+test-all: CASES := --every-case
+test-all: test ## the tests, with every case of each matrix
 
 lint: $(READY) ## ruff and pyright
 	@$(BIN)/ruff check

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,31 @@ from planhat_pipelines_tests.e2e.place import DATABASE, Place, open_session
 LONG = ("e2e/test_demo.py", "twoway/test_kills.py", "sandbox/test_run.py", "twoway/test_models_both_ways.py")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, as a file is not shared out and the last one is waited for."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The one option of these tests."""
+    parser.addoption("--every-case", action="store_true", help="all cases of each matrix, not one in three")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out two in three of a matrix's cases, unless told otherwise. Begin with the files that take longest, as a
+    file is not shared out and the last one is waited for."""
+    if not config.getoption("every_case"):
+        seen = Counter[tuple[Path, str]]()
+        left_out: list[pytest.Item] = []
+        for item in [item for item in items if item.get_closest_marker("matrix")]:
+            test = item.path, item.name.partition("[")[0]
+            if seen[test] % 3:
+                left_out.append(item)
+            seen[test] += 1
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
     items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
+
+
+@pytest.fixture(scope="session")
+def every_case(pytestconfig: pytest.Config) -> bool:
+    """Whether a test that goes through many cases by itself goes through all of them."""
+    return bool(pytestconfig.getoption("every_case"))
 
 
 @pytest.fixture(scope="session")

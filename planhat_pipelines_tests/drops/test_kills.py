@@ -38,6 +38,7 @@ def expected(dock: Dock) -> Any:
     return {(who, day(when), value) for who, when, value in POINTS}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("step", "nth"), [*STEPS, *SENDING])
 def test_metrics_survive_a_kill_after(dock: Dock, mortals: Mortals, step: str, nth: int) -> None:
     dock.companies("c-1", "c-2")

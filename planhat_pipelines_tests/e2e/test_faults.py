@@ -36,6 +36,7 @@ def ready(place: Place) -> Place:
     return place
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: "-".join(map(str, fault.values())))
 def test_a_point_is_stored_once_whatever_one_request_meets(ready: Place, fault: dict[str, Any]) -> None:
     ready.fault(skip=1, count=1, **fault)

@@ -47,6 +47,7 @@ def settled(place: Place, spec: UsageSpec, first: Report | None = None) -> Repor
     return report
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("step", "when", "nth"), STEPS)
 def test_metrics_killed_at_any_step_arrive_exactly_once(
     place: Place, mortals: Mortals, step: str, when: str, nth: int
@@ -134,6 +135,7 @@ def test_a_row_parked_before_the_crash_and_sent_in_doubt_after_it_goes_once(
     assert place.ledger.parked("seats") == []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("step", "when", "nth"),
     [

@@ -93,6 +93,7 @@ def test_the_points_are_all_there_are(scene: Scene) -> None:
     assert [content for _, content in scene.finish().delivered()] == [OLD]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("point", MOMENTS)
 def test_the_next_worker_finishes_what_a_killed_one_began(point: str, scene: Scene) -> None:
     scene.kill(point)
@@ -100,6 +101,7 @@ def test_the_next_worker_finishes_what_a_killed_one_began(point: str, scene: Sce
     assert scene.contents("processed") == [OLD]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("point", MOMENTS)
 def test_what_is_written_over_a_drop_after_a_kill_is_imported_and_nothing_imported_is_lost(
     point: str, scene: Scene
@@ -153,6 +155,7 @@ def test_a_rejected_drop_lands_in_failed_with_its_report_wherever_its_worker_is_
     assert b"not a CSV file" in scene.bucket.read(report)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("overwritten", [False, True])
 @pytest.mark.parametrize("point", WITHOUT_PROBE[:-1])
 def test_a_worker_that_was_taken_over_while_it_slept_does_no_harm(

@@ -232,6 +232,7 @@ def picture(ledger: Ledger) -> tuple[Known, Known]:
     return known(ledger), doubtful(ledger)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("steps", range(1, len(TWO_WAY_STEPS)), ids=lambda steps: TWO_WAY_STEPS[steps])
 def test_a_kill_just_before_the_commit_of_a_step_loses_no_base_and_makes_none_up(
     ledger: Ledger, url: str, undisturbed: list[tuple[Known, Known]], steps: int

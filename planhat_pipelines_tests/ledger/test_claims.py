@@ -58,6 +58,7 @@ def take_over(ledger: Ledger) -> float:
     return took
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("steps", range(1, len(STEPS) + 1), ids=lambda steps: STEPS[steps - 1])
 def test_a_run_killed_after_a_step_is_taken_over_at_once_with_all_it_wrote(
     ledger: Ledger, url: str, undisturbed: list[dict[str, Any]], steps: int
@@ -80,6 +81,7 @@ def test_a_run_killed_after_a_step_is_taken_over_at_once_with_all_it_wrote(
         assert (killed.state, killed.message[:32]) == ("failed", "the process ended without a word")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("steps", range(len(STEPS)), ids=lambda steps: STEPS[steps])
 def test_a_run_killed_before_a_step_is_committed_has_not_made_the_step(
     ledger: Ledger, url: str, undisturbed: list[dict[str, Any]], steps: int

@@ -34,6 +34,7 @@ ODD: dict[tuple[str, str], Any] = {
 LEFT_OUT = {"_id", "__v", "custom", "companyExternalId", "teams", "managers", "roles"}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("model", BULK, ids=lambda model: model.name)
 def test_every_field_of_the_model_arrives_in_its_own_form(crm: Crm, model: Any) -> None:
     (company,) = crm.place.companies("c-1")

@@ -146,6 +146,7 @@ def settled(pair: Pair, spec: Any, *, full: bool = True) -> None:
     assert pair.sql(f"SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME('{pair.table}')") == commit
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.model}-{case.key}-{len(case.columns)}")
 def test_records_travel_both_ways(pair: Pair, case: Case) -> None:
     (first, second), facts = ready(pair, case)
