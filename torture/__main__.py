@@ -34,7 +34,11 @@ def main() -> int:
     numbers = [int(one)] * given.rounds if one else range(1, given.rounds + 1)
     began = time.monotonic()
     end = began + 60 * given.minutes if given.minutes else float("inf")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background too
+    for each in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # in the background too, where a shell lets the first be ignored
+        signal.signal(each, signal.default_int_handler)
     print(f"seed {seed}", flush=True)
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:

@@ -82,7 +82,6 @@ class Inbox(Scene):
             found.expect("5 places", there, f"{self.name}: {name} was removed before it was archived")
 
     def finished(self, found: Violations) -> None:
-        self.midway(found)
         try:
             self.dock.settled(self.facts)
         except AssertionError as error:

@@ -22,8 +22,10 @@ from planhat_pipelines_tests.e2e import mortal as usage
 from planhat_pipelines_tests.records import mortal as records
 
 PATIENCE = 240.0  # seconds, twice the most a run may last; long, as a busy machine is no fault
-LOADED = (*usage.LOADED, *records.LOADED, *drops.LOADED, "planhat_pipelines.engine.twoway.build")
-LOADED += ("netrc", "polars._utils.parquet", "snowflake.connector.file_transfer_agent")
+LOADED = (
+    *(*usage.LOADED, *records.LOADED, *drops.LOADED, "planhat_pipelines.engine.twoway.build"),
+    *("netrc", "polars._utils.parquet", "snowflake.connector.file_transfer_agent"),
+)
 
 Ended = dict[str, Any]  # end: done, killed or failed; error, typed, trace; moments; counts
 
@@ -116,10 +118,11 @@ def moments(die_at: int) -> list[int]:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def public(owner: Any) -> list[tuple[Any, str]]:
+        members: dict[str, Any] = dict(vars(owner))
         return [
             (owner, name)
-            for name, value in vars(owner).items()
-            if callable(value) and not name.startswith("_")
+            for name, value in members.items()
+            if callable(cast("object", value)) and name[0] != "_"
         ]
 
     places = [*public(Claim), *public(Target), (source, "read"), (archive, "archive"), (Bucket, "remove")]
@@ -180,7 +183,10 @@ def run(order: dict[str, Any]) -> Ended:
     if order["disk"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["disk"], order["disk"]))
     passed = moments(order["die_at"])
-    log = lambda line: print(line, file=sys.stderr)  # noqa: E731
+
+    def log(line: str) -> None:
+        print(line, file=sys.stderr)
+
     with ExitStack() as stack:
         ledger = stack.enter_context(open_ledger(order["environment"]))
         account = planhat_account(order["environment"])
@@ -225,10 +231,8 @@ def main() -> None:
     for module in LOADED:
         importlib.import_module(module)
     PARENT.connected().close()  # all use the one that forks readers
-    keys = {"access_key_id": "any", "secret_access_key": "any"}
-    _ = S3Client(
-        S3Account("us-east-1", endpoint_url="http://127.0.0.1", **keys)
-    ).endpoint  # reads what botocore knows of AWS
+    account = S3Account("us-east-1", "any", "any", endpoint_url="http://127.0.0.1")
+    _ = S3Client(account).endpoint  # reads what botocore knows of AWS
     gc.collect()
     gc.freeze()  # so that children share it
     alive: dict[int, tuple[int, float]] = {}  # the pipe of a child, its process and its last moment

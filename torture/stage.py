@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ from planhat_pipelines_tests.e2e.place import DATABASE, open_session
 from torture.runs import Runs
 from torture.wire import Wire
 
-BUDGET = {"rate": 60.0, "burst": 30, "parallel": 6}  # as the real one, but for the speed
+BUDGET: dict[str, Any] = {"rate": 60.0, "burst": 30, "parallel": 6}  # as the real one, but for the speed
 HASTE = {
     "connect": 5,
     "read": 0.6,
@@ -103,7 +103,7 @@ class Stage:
         self._stack.close()
 
     @contextmanager
-    def round(self, number: int) -> Iterator[Path]:
+    def round(self, number: int) -> Generator[Path]:
         """A folder of one round's own. What runs wrote before is forgotten."""
         folder = self.folder / f"round{number}"
         folder.mkdir()

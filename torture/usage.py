@@ -30,7 +30,11 @@ class Metrics(Scene):
         self.gaps: list[int] = []
         self.here, self.late, self.never = ("c-1", "c-2"), f"late-{self.name}", f"never-{self.name}"
         self.came = False
-        self.seen_before: list[Row] = []
+        self.before: list[Row] = []  # what was there before the last change
+        self.passed, self.behind = (
+            0,
+            self.before,
+        )  # the cursor, and what was there before the run that moved it
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -42,7 +46,7 @@ class Metrics(Scene):
         self.change()
 
     def change(self) -> None:
-        self.seen_before = list(self.rows)
+        self.before = list(self.rows)
         new: list[Row] = []
         for _ in range(self.draw.randrange(1, 9)):
             if self.gaps and self.draw.random() < 0.4:
@@ -82,9 +86,12 @@ class Metrics(Scene):
         found.expect("2 doubled", not twice, f"{self.name}: {twice}")
         cursor = self.ledger.cursor(self.name).value
         passed = int(cursor["key"]) if cursor else 0
-        behind = [row for row in self.seen_before if row[0] <= passed and row[1] in self.here]
-        absent = self.wanted([row for row in behind if str(row[0]) not in self.held_back()]) - held
-        late = self.wanted([row for row in self.rows if row not in self.seen_before])
+        if passed != self.passed:
+            self.passed, self.behind = passed, self.before
+        left_out = self.held_back()
+        due = [row for row in self.behind if row[0] <= passed and row[1] in self.here]
+        absent = self.wanted([row for row in due if str(row[0]) not in left_out]) - held
+        late = self.wanted([row for row in self.rows if row not in self.behind])
         found.expect("3 ahead", not absent - late, f"{self.name}: behind the cursor but absent {absent}")
 
     def finished(self, found: Violations) -> None:
