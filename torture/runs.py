@@ -118,12 +118,8 @@ def moments(die_at: int) -> list[int]:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def public(owner: Any) -> list[tuple[Any, str]]:
-        members: dict[str, Any] = dict(vars(owner))
-        return [
-            (owner, name)
-            for name, value in members.items()
-            if callable(cast("object", value)) and name[0] != "_"
-        ]
+        members = cast("dict[str, object]", vars(owner))
+        return [(owner, name) for name, value in members.items() if callable(value) and name[0] != "_"]
 
     places = [*public(Claim), *public(Target), (source, "read"), (archive, "archive"), (Bucket, "remove")]
     places += [(Planhat, name) for name in ("upsert", "metrics", "activities")]
