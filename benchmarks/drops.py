@@ -51,7 +51,7 @@ def spec(form: str, rows: int) -> dict[str, Any]:
 def ours(form: str, place: Place) -> Callable[[], int]:
     """A run of the sync, as a schedule starts it when a drop waits."""
     from planhat_pipelines.engine.environment import s3_account
-    from planhat_pipelines.engine.files import files_sync
+    from planhat_pipelines.engine.syncs.files import files_sync
     from planhat_pipelines.files.formats.parent import PARENT
     from planhat_pipelines.spec.files import FilesSpec
 

@@ -24,9 +24,9 @@ _METRICS = {
 def ours(place: Place) -> Callable[[], int]:
     """The engine: every company looked up, every point with its fingerprint in the ledger."""
     from benchmarks.source import ParquetSource
-    from planhat_pipelines.engine.metrics import MetricsDestination
+    from planhat_pipelines.engine.destinations.metrics import MetricsDestination
     from planhat_pipelines.engine.run import Sync
-    from planhat_pipelines.engine.usage import metrics_mapping
+    from planhat_pipelines.engine.syncs.usage import metrics_mapping
     from planhat_pipelines.spec.usage import Metrics
 
     mapping = metrics_mapping(Metrics.model_validate(_METRICS))

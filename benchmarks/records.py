@@ -46,9 +46,9 @@ def again(place: Place) -> Callable[[], int]:
 
 def _sync(place: Place, ledger: str, rows: int, verdict: str = "created") -> int:
     from benchmarks.source import ParquetSource
-    from planhat_pipelines.engine.crm import records_mapping
-    from planhat_pipelines.engine.records import RecordsDestination
+    from planhat_pipelines.engine.destinations.records import RecordsDestination
     from planhat_pipelines.engine.run import Sync
+    from planhat_pipelines.engine.syncs.records import records_mapping
     from planhat_pipelines.spec.records import RecordsSpec
 
     spec = RecordsSpec.model_validate(SPEC)

@@ -18,7 +18,7 @@ _USER = "BENCH"
 
 def read(place: Place) -> Callable[[], int]:
     """The product's own records sync, as a schedule would run it the first time."""
-    from planhat_pipelines.engine.crm import records_sync
+    from planhat_pipelines.engine.syncs.records import records_sync
     from planhat_pipelines.sandbox.snowflake.process import SnowflakeServer
     from planhat_pipelines.sandbox.snowflake.users import create_user, write_users
     from planhat_pipelines.snowflake.account import SnowflakeAccount

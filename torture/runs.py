@@ -104,7 +104,7 @@ class Runs:
 def moments(die_at: int) -> list[int]:
     """Every write to the ledger, every request to Planhat and every step of a file has a moment before it and one
     after it. Counts them; at the one asked for, the process is killed."""
-    from planhat_pipelines.engine import drops as source
+    from planhat_pipelines.engine.drops import source
     from planhat_pipelines.files import Bucket, Inbox, archive
     from planhat_pipelines.ledger import Claim
     from planhat_pipelines.planhat.client import Planhat
@@ -139,8 +139,10 @@ def moments(die_at: int) -> list[int]:
 
 def sync_of(order: Mapping[str, Any], ledger: Any, planhat: Any, stack: Any, log: Any) -> Any:
     """The sync that is ordered, ready to run."""
-    from planhat_pipelines.engine import crm, environment, files
-    from planhat_pipelines.engine import usage as metrics
+    from planhat_pipelines.engine import environment
+    from planhat_pipelines.engine.syncs import files
+    from planhat_pipelines.engine.syncs import records as crm
+    from planhat_pipelines.engine.syncs import usage as metrics
     from planhat_pipelines.engine.twoway import build
     from planhat_pipelines.spec.files import FilesSpec
     from planhat_pipelines.spec.records import RecordsSpec
@@ -162,7 +164,7 @@ def run(order: dict[str, Any]) -> Ended:
     """One run, to its end or to its death."""
     from contextlib import ExitStack
 
-    from planhat_pipelines.engine import activities, metrics, records
+    from planhat_pipelines.engine.destinations import activities, metrics, records
     from planhat_pipelines.engine.environment import open_ledger, planhat_account
     from planhat_pipelines.ledger import Budget
     from planhat_pipelines.planhat.client import Planhat

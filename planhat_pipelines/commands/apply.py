@@ -25,13 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, and run; 1 when it was refused or did not go well."""
-    from planhat_pipelines.engine import planfile
-    from planhat_pipelines.engine.apply import Moved, compare, held_to
     from planhat_pipelines.engine.environment import NotConfigured, open_ledger, open_planhat, planhat_account
+    from planhat_pipelines.engine.plans import planfile
+    from planhat_pipelines.engine.plans.apply import Moved, compare, held_to
+    from planhat_pipelines.engine.plans.review import reviewed
     from planhat_pipelines.engine.protocols import Brake
-    from planhat_pipelines.engine.ready import plan_of, ready
     from planhat_pipelines.engine.report import Report
-    from planhat_pipelines.engine.review import reviewed
+    from planhat_pipelines.engine.syncs.ready import plan_of, ready
     from planhat_pipelines.ledger import LedgerError
     from planhat_pipelines.mapping.columns import MappingError
     from planhat_pipelines.planhat.errors import PlanhatError

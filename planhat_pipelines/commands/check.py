@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _online(specs: Sequence[AnySpec], *, colour: bool) -> int:
     """Try what the specs promise, and print each promise as soon as it has been tried."""
-    from planhat_pipelines.engine.preflight import preflight
+    from planhat_pipelines.engine.checks.preflight import preflight
 
     red, green, off = ("\033[31m", "\033[32m", "\033[0m") if colour else ("",) * 3
     about = max(len("Snowflake"), *(len(spec.name) for spec in specs))

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 def page(specs: Sequence[AnySpec]) -> str:
     """The page, whole: styles, program and data stand in it."""
-    from planhat_pipelines.engine.lineage import lineage
+    from planhat_pipelines.engine.lineage.traced import lineage
 
     data = json.dumps(lineage(specs), ensure_ascii=False).replace("<", "\\u003c")
     text = _static("lineage.html").replace("/* styles */", _static("lineage.css"))

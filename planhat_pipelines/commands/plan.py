@@ -15,7 +15,7 @@ from planhat_pipelines.spec.files import FilesSpec
 from planhat_pipelines.spec.records import RecordsSpec
 
 if TYPE_CHECKING:
-    from planhat_pipelines.engine.plan import Plan
+    from planhat_pipelines.engine.plans.plan import Plan
     from planhat_pipelines.engine.twoway.plan import TwoWayPlan
     from planhat_pipelines.spec.kinds import AnySpec
 
@@ -60,9 +60,9 @@ def run(args: argparse.Namespace) -> int:
         return 1
 
     from planhat_pipelines.engine.environment import NotConfigured, open_ledger, open_planhat, planhat_account
-    from planhat_pipelines.engine.plan import Plan
-    from planhat_pipelines.engine.ready import plan_of
-    from planhat_pipelines.engine.review import reviewed
+    from planhat_pipelines.engine.plans.plan import Plan
+    from planhat_pipelines.engine.plans.review import reviewed
+    from planhat_pipelines.engine.syncs.ready import plan_of
     from planhat_pipelines.files.errors import FilesError
     from planhat_pipelines.ledger import LedgerError
     from planhat_pipelines.planhat.errors import PlanhatError
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         with open_ledger(os.environ) as ledger, open_planhat(planhat_account(os.environ), ledger) as planhat:
             plan = plan_of(spec, os.environ, planhat, ledger, **how)
             if args.out:
-                from planhat_pipelines.engine import planfile
+                from planhat_pipelines.engine.plans import planfile
 
                 review, cannot = reviewed(spec, plan, planhat, ledger), _cannot(spec, plan)
                 planfile.write(args.out, spec.name, review, how=how, cannot=cannot, values=args.show_values)
@@ -107,7 +107,7 @@ def _cannot(spec: AnySpec, plan: Plan | TwoWayPlan) -> str | None:
 
 def _lines(plan: Plan, names: Mapping[str, str]) -> Iterator[str]:
     """`names`: what ends are called here, where that is not their own name."""
-    from planhat_pipelines.engine.plan import SAMPLE
+    from planhat_pipelines.engine.plans.plan import SAMPLE
 
     if plan.missing:
         yield "Create these custom fields in Planhat first:"
@@ -142,7 +142,7 @@ def _lines(plan: Plan, names: Mapping[str, str]) -> Iterator[str]:
 
 
 def _both_ways(plan: TwoWayPlan) -> Iterator[str]:
-    from planhat_pipelines.engine.plan import SAMPLE
+    from planhat_pipelines.engine.plans.plan import SAMPLE
     from planhat_pipelines.engine.twoway.report import shown
 
     if not plan.moves and plan.is_well:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from planhat_pipelines.commands.syncs import add_defs
 from planhat_pipelines.commands.table import columns, positive
-from planhat_pipelines.engine.verify import CALLS, SAMPLE, can_be_verified
+from planhat_pipelines.engine.checks.verify import CALLS, SAMPLE, can_be_verified
 from planhat_pipelines.spec.files import FilesSpec
 from planhat_pipelines.spec.load import load
 
 if TYPE_CHECKING:
-    from planhat_pipelines.engine.verified import Verified
+    from planhat_pipelines.engine.checks.verified import Verified
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.sync} is no sync that can be verified; there are: {known}", file=sys.stderr)
         return 1
 
+    from planhat_pipelines.engine.checks.verify import heal, verified
     from planhat_pipelines.engine.environment import (
         NotConfigured,
         open_ledger,
@@ -67,7 +68,6 @@ def run(args: argparse.Namespace) -> int:
         read_back_seconds,
         snowflake_account,
     )
-    from planhat_pipelines.engine.verify import heal, verified
     from planhat_pipelines.ledger import LedgerError
     from planhat_pipelines.mapping.columns import MappingError
     from planhat_pipelines.planhat.errors import PlanhatError

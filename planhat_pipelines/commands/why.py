@@ -14,7 +14,7 @@ from planhat_pipelines.spec.load import load
 from planhat_pipelines.spec.positions import printable
 
 if TYPE_CHECKING:
-    from planhat_pipelines.engine.why import Story
+    from planhat_pipelines.engine.lineage.why import Story
     from planhat_pipelines.ledger import Batch
 
 _LABEL = 11
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Tell the story of each sync; 1 when no sync maps the field or the ledger cannot be read."""
     from planhat_pipelines.engine.environment import open_ledger
-    from planhat_pipelines.engine.why import NoSuchField, why
+    from planhat_pipelines.engine.lineage.why import NoSuchField, why
     from planhat_pipelines.ledger import LedgerError
 
     specs = [declared.spec for declared in load(args.defs).syncs]

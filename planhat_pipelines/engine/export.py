@@ -46,7 +46,7 @@ def refused_rows(spec: AnySpec, environment: Mapping[str, str], ledger: Ledger) 
 
 def _source(spec: AnySpec, environment: Mapping[str, str], ledger: Ledger, stack: ExitStack) -> Source:
     if isinstance(spec, FilesSpec):
-        from planhat_pipelines.engine.files import files_source
+        from planhat_pipelines.engine.syncs.files import files_source
 
         spool = Path(
             stack.enter_context(tempfile.TemporaryDirectory())
@@ -54,10 +54,10 @@ def _source(spec: AnySpec, environment: Mapping[str, str], ledger: Ledger, stack
         return files_source(spec, s3_account(environment), ledger, spool)
     session = stack.enter_context(snowflake_account(environment).connection())
     if isinstance(spec, RecordsSpec):
-        from planhat_pipelines.engine.crm import records_source
+        from planhat_pipelines.engine.syncs.records import records_source
 
         return records_source(spec, session)
-    from planhat_pipelines.engine.usage import usage_source
+    from planhat_pipelines.engine.syncs.usage import usage_source
 
     return usage_source(spec, session)
 
@@ -69,7 +69,7 @@ def _key_name(spec: AnySpec) -> str:
 
 
 def _columns(spec: AnySpec) -> list[str]:
-    from planhat_pipelines.engine.lineage import traced
+    from planhat_pipelines.engine.lineage.traced import traced
 
     return list(dict.fromkeys(name for line in traced(spec).lines for name in line.columns))
 

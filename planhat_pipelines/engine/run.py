@@ -11,7 +11,7 @@ import polars as pl
 from planhat_pipelines.engine.again import is_again
 from planhat_pipelines.engine.deliver import Delivery, rejections
 from planhat_pipelines.engine.doubt import Doubts
-from planhat_pipelines.engine.overtaking import older
+from planhat_pipelines.engine.drops.overtaking import older
 from planhat_pipelines.engine.protocols import (
     Brake,
     Destination,

@@ -11,7 +11,7 @@ from pydantic import Field
 from planhat_pipelines.orchestration.failures import permanent_errors_fail
 
 if TYPE_CHECKING:
-    from planhat_pipelines.engine.plan import Plan
+    from planhat_pipelines.engine.plans.plan import Plan
     from planhat_pipelines.engine.twoway.plan import TwoWayPlan
     from planhat_pipelines.ledger import Ledger
     from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant
@@ -39,8 +39,8 @@ def dry_run(
 ) -> Iterator[dg.Output[None]]:
     """Plan the sync and observe its assets with what came of it. All outputs of the assets are optional; those of their
     checks are not, so these end without an evaluation."""
-    from planhat_pipelines.engine.planfile import markdown
-    from planhat_pipelines.engine.review import reviewed
+    from planhat_pipelines.engine.plans.planfile import markdown
+    from planhat_pipelines.engine.plans.review import reviewed
 
     with permanent_errors_fail(), ledger.open() as book, planhat.client(book) as client:
         review = reviewed(spec, planned(client, book), client, book)

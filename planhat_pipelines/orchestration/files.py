@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from planhat_pipelines.engine.lines import files_lines
+from planhat_pipelines.engine.lineage.lines import files_lines
 from planhat_pipelines.orchestration import keys, show
 from planhat_pipelines.orchestration.dryrun import SyncRun
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, S3SignIn
@@ -41,7 +41,7 @@ def files_definitions(spec: FilesSpec) -> dg.Definitions:
         planhat: PlanhatTenant,
         ledger: LedgerDatabase,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any] | dg.Output[None]]:
-        from planhat_pipelines.engine.files import files_sync
+        from planhat_pipelines.engine.syncs.files import files_sync
 
         @contextmanager
         def opened(client: "Planhat", book: "Ledger") -> "Generator[Sync]":
@@ -66,12 +66,12 @@ def files_definitions(spec: FilesSpec) -> dg.Definitions:
 
     @contextmanager
     def source(s3: S3SignIn, book: "Ledger") -> "Generator[Source]":
-        from planhat_pipelines.engine.files import files_source
+        from planhat_pipelines.engine.syncs.files import files_source
 
         yield files_source(spec, s3.account(), book, s3.spool)
 
     def arrived(s3: S3SignIn) -> list[str]:
-        from planhat_pipelines.engine.files import layout
+        from planhat_pipelines.engine.syncs.files import layout
         from planhat_pipelines.files import S3Client, hints
 
         mine = layout(spec)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from planhat_pipelines.engine.openlineage import Flow, flows, wanted
+from planhat_pipelines.engine.lineage.openlineage import Flow, flows, wanted
 
 if TYPE_CHECKING:
     import dagster as dg

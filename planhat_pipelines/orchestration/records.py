@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from planhat_pipelines.engine.lines import records_lines
+from planhat_pipelines.engine.lineage.lines import records_lines
 from planhat_pipelines.orchestration import keys
 from planhat_pipelines.orchestration.dryrun import SyncRun
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, SnowflakeSignIn
@@ -56,7 +56,7 @@ def records_definitions(spec: RecordsSpec) -> dg.Definitions:
         planhat: PlanhatTenant,
         ledger: LedgerDatabase,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any] | dg.Output[None]]:
-        from planhat_pipelines.engine.crm import records_sync
+        from planhat_pipelines.engine.syncs.records import records_sync
 
         @contextmanager
         def opened(client: "Planhat", book: "Ledger") -> "Generator[Sync]":
@@ -76,7 +76,7 @@ def records_definitions(spec: RecordsSpec) -> dg.Definitions:
 
     @contextmanager
     def source(snowflake: SnowflakeSignIn, book: "Ledger") -> "Generator[Source]":
-        from planhat_pipelines.engine.crm import records_source
+        from planhat_pipelines.engine.syncs.records import records_source
 
         with snowflake.connection() as session:
             yield records_source(spec, session)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from planhat_pipelines.engine.lines import Line
+from planhat_pipelines.engine.lineage.lines import Line
 from planhat_pipelines.orchestration.pictures import points_by_day, rows_by_verdict
 
 if TYPE_CHECKING:

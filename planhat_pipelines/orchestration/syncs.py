@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from planhat_pipelines.engine.due import Due, due
-from planhat_pipelines.engine.lines import Line
+from planhat_pipelines.engine.lineage.lines import Line
 from planhat_pipelines.orchestration import keys, openlineage, show
 from planhat_pipelines.orchestration.declared import (
     CHECKS,
@@ -31,7 +31,7 @@ from planhat_pipelines.orchestration.watch import watch_checks
 from planhat_pipelines.spec.kinds import AnySpec
 
 if TYPE_CHECKING:
-    from planhat_pipelines.engine.plan import Plan
+    from planhat_pipelines.engine.plans.plan import Plan
     from planhat_pipelines.engine.protocols import Source
     from planhat_pipelines.engine.report import Report
     from planhat_pipelines.engine.run import Sync
@@ -89,7 +89,7 @@ class ShownSync:
         """Run the sync and tell Dagster of it, or say what a run would do. `opened`: the sync over open connections;
         `more`: further metadata."""
         if config.dry_run:
-            from planhat_pipelines.engine.review import planned
+            from planhat_pipelines.engine.plans.review import planned
 
             def plan(client: Planhat, book: Ledger) -> Plan:
                 return planned(self.spec, client, lambda: opened(client, book))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from planhat_pipelines.engine.due import Due, due
-from planhat_pipelines.engine.lines import Line, lines_back, records_lines
+from planhat_pipelines.engine.lineage.lines import Line, lines_back, records_lines
 from planhat_pipelines.orchestration import keys, openlineage, show
 from planhat_pipelines.orchestration.declared import (
     CHECKS,

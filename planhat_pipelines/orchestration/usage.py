@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from planhat_pipelines.engine.lines import usage_lines
+from planhat_pipelines.engine.lineage.lines import usage_lines
 from planhat_pipelines.orchestration import keys
 from planhat_pipelines.orchestration.dryrun import SyncRun
 from planhat_pipelines.orchestration.resources import LedgerDatabase, PlanhatTenant, SnowflakeSignIn
@@ -35,7 +35,7 @@ def usage_definitions(spec: UsageSpec) -> dg.Definitions:
         planhat: PlanhatTenant,
         ledger: LedgerDatabase,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any] | dg.Output[None]]:
-        from planhat_pipelines.engine.usage import usage_sync
+        from planhat_pipelines.engine.syncs.usage import usage_sync
 
         @contextmanager
         def opened(client: "Planhat", book: "Ledger") -> "Generator[Sync]":
@@ -46,7 +46,7 @@ def usage_definitions(spec: UsageSpec) -> dg.Definitions:
 
     @contextmanager
     def source(snowflake: SnowflakeSignIn, book: "Ledger") -> "Generator[Source]":
-        from planhat_pipelines.engine.usage import usage_source
+        from planhat_pipelines.engine.syncs.usage import usage_source
 
         with snowflake.connection() as session:
             yield usage_source(spec, session)

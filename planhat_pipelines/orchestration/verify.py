@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from planhat_pipelines.engine.verify import CALLS, SAMPLE, can_be_verified
+from planhat_pipelines.engine.checks.verify import CALLS, SAMPLE, can_be_verified
 from planhat_pipelines.orchestration.declared import scheduled_checks
 from planhat_pipelines.orchestration.failures import permanent_errors_fail
 from planhat_pipelines.spec.files import FilesSpec
 
 if TYPE_CHECKING:
-    from planhat_pipelines.engine.verified import Verified
+    from planhat_pipelines.engine.checks.verified import Verified
     from planhat_pipelines.spec.kinds import AnySpec
 
 HOLDS = "planhat_holds_what_was_sent"
@@ -42,7 +42,7 @@ def holds_checks(spec: "AnySpec", key: dg.AssetKey) -> list[dg.AssetChecksDefini
         required_resource_keys={"ledger", "planhat", *sources},
     )
     def check(context: dg.AssetCheckExecutionContext, config: VerifyRun) -> dg.AssetCheckResult:
-        from planhat_pipelines.engine.verify import verified
+        from planhat_pipelines.engine.checks.verify import verified
 
         resources: Any = context.resources
         with permanent_errors_fail(), ExitStack() as stack:

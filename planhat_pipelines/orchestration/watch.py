@@ -12,7 +12,7 @@ from planhat_pipelines.orchestration.failures import permanent_errors_fail
 from planhat_pipelines.spec.files import FilesSpec
 
 if TYPE_CHECKING:
-    from planhat_pipelines.engine.drift import Change, Shape
+    from planhat_pipelines.engine.checks.drift import Change, Shape
     from planhat_pipelines.spec.kinds import AnySpec
 
 SHAPE = "shape_as_last_seen"
@@ -39,7 +39,7 @@ def _shape_check(spec: "AnySpec", key: dg.AssetKey) -> dg.AssetChecksDefinition:
         required_resource_keys={"ledger", "planhat", *sources},
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        from planhat_pipelines.engine.drift import changes, shape
+        from planhat_pipelines.engine.checks.drift import changes, shape
 
         resources: Any = context.resources
         with permanent_errors_fail(), ExitStack() as stack:
@@ -71,7 +71,7 @@ def _coming_check(spec: "AnySpec", key: dg.AssetKey) -> dg.AssetChecksDefinition
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         from datetime import UTC, datetime
 
-        from planhat_pipelines.engine.silence import RUNS, silence
+        from planhat_pipelines.engine.checks.silence import RUNS, silence
 
         resources: Any = context.resources
         with resources.ledger.open() as ledger:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from planhat_pipelines.engine import activities, metrics
-from planhat_pipelines.engine.activities import ActivitiesDestination
-from planhat_pipelines.engine.metrics import MetricsDestination
-from planhat_pipelines.engine.usage import activities_mapping, metrics_mapping
+from planhat_pipelines.engine.destinations import activities, metrics
+from planhat_pipelines.engine.destinations.activities import ActivitiesDestination
+from planhat_pipelines.engine.destinations.metrics import MetricsDestination
+from planhat_pipelines.engine.syncs.usage import activities_mapping, metrics_mapping
 from planhat_pipelines.mapping.columns import ROW
 from planhat_pipelines_tests.e2e.place import Place
 from planhat_pipelines_tests.e2e.test_kills import endusers

@@ -16,10 +16,10 @@ from typing import Any
 
 import requests
 
-from planhat_pipelines.engine.drops import DropsSource
+from planhat_pipelines.engine.drops.source import DropsSource
 from planhat_pipelines.engine.environment import planhat_account, s3_account
-from planhat_pipelines.engine.files import files_source, files_sync
 from planhat_pipelines.engine.report import Report
+from planhat_pipelines.engine.syncs.files import files_source, files_sync
 from planhat_pipelines.ledger import Ledger
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.planhat.transport import Patience

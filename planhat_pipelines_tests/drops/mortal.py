@@ -13,7 +13,7 @@ LOADED = (
     "boto3",
     "numpy",
     "planhat_pipelines.engine.environment",
-    "planhat_pipelines.engine.files",
+    "planhat_pipelines.engine.syncs.files",
     "pyarrow.parquet",
     "requests",
     "sqlalchemy.dialects.sqlite",
@@ -23,7 +23,7 @@ LOADED = (
 
 def place_of(step: str) -> tuple[Any, str]:
     """The method or function that is a step of a drop, or of the ledger."""
-    from planhat_pipelines.engine import drops
+    from planhat_pipelines.engine.drops import source as drops
     from planhat_pipelines.files import Bucket, Inbox, archive
     from planhat_pipelines.files.formats import read as parser
     from planhat_pipelines.ledger import Claim
@@ -45,9 +45,9 @@ def place_of(step: str) -> tuple[Any, str]:
 
 def child(order: dict[str, Any]) -> None:
     """One run."""
-    from planhat_pipelines.engine import activities, metrics, records
+    from planhat_pipelines.engine.destinations import activities, metrics, records
     from planhat_pipelines.engine.environment import open_ledger, open_planhat, planhat_account, s3_account
-    from planhat_pipelines.engine.files import files_sync
+    from planhat_pipelines.engine.syncs.files import files_sync
     from planhat_pipelines.spec.files import FilesSpec
 
     metrics.POINTS_A_REQUEST = activities.ACTIVITIES_A_REQUEST = records.ITEMS_A_REQUEST = order["items"]

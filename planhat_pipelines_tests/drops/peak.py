@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from planhat_pipelines.engine.environment import open_ledger, planhat_account, s3_account
-from planhat_pipelines.engine.files import files_sync
+from planhat_pipelines.engine.syncs.files import files_sync
 from planhat_pipelines.files.formats.parent import PARENT
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.spec.files import FilesSpec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from planhat_pipelines.engine.drops import DropsSource
+from planhat_pipelines.engine.drops.source import DropsSource
 from planhat_pipelines.files.formats import Limits
 from planhat_pipelines_tests.drops.dock import Dock, csv, day, metrics, next_second
 from planhat_pipelines_tests.mortals import Mortals

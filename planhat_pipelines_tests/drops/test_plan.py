@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from planhat_pipelines.engine.plan import Plan
-from planhat_pipelines.engine.ready import plan_of
+from planhat_pipelines.engine.plans.plan import Plan
+from planhat_pipelines.engine.syncs.ready import plan_of
 from planhat_pipelines.spec.files import FilesSpec
 from planhat_pipelines_tests.drops.dock import Dock, csv, metrics
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from planhat_pipelines.engine.dropbook import entry_of, row_of
+from planhat_pipelines.engine.drops.book import entry_of, row_of
 from planhat_pipelines.files import Permanent
 from planhat_pipelines.ledger import SyncBusy
 from planhat_pipelines.planhat.errors import SignInError

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from planhat_pipelines.engine import activities, metrics
+from planhat_pipelines.engine.destinations import activities, metrics
 from planhat_pipelines_tests.mortals import Mortals
 
 

@@ -11,7 +11,7 @@ LOADED = (
     "cryptography.hazmat.primitives.asymmetric.rsa",
     "cryptography.hazmat.primitives.serialization",
     "pandas.util",
-    "planhat_pipelines.engine.usage",
+    "planhat_pipelines.engine.syncs.usage",
     "planhat_pipelines.engine.environment",
     "pyarrow.parquet",
     "requests",
@@ -24,14 +24,14 @@ LOADED = (
 
 def child(order: dict[str, Any]) -> None:
     """One run, which may die at a step of the ledger, or of sending."""
-    from planhat_pipelines.engine import activities, metrics
+    from planhat_pipelines.engine.destinations import activities, metrics
     from planhat_pipelines.engine.environment import (
         open_ledger,
         open_planhat,
         planhat_account,
         snowflake_account,
     )
-    from planhat_pipelines.engine.usage import usage_sync
+    from planhat_pipelines.engine.syncs.usage import usage_sync
     from planhat_pipelines.ledger import Claim
     from planhat_pipelines.planhat.client import Planhat
     from planhat_pipelines.spec.usage import UsageSpec

@@ -15,7 +15,7 @@ import requests
 
 from planhat_pipelines.engine.environment import planhat_account, snowflake_account
 from planhat_pipelines.engine.report import Report
-from planhat_pipelines.engine.usage import usage_source, usage_sync
+from planhat_pipelines.engine.syncs.usage import usage_source, usage_sync
 from planhat_pipelines.ledger import Ledger
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.planhat.transport import Patience

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planhat_pipelines.engine import held as held_rows
-from planhat_pipelines.engine.held import Held
-from planhat_pipelines.engine.known import ARCHIVED, Gone, Known
+from planhat_pipelines.engine.destinations import held as held_rows
+from planhat_pipelines.engine.destinations.held import Held
+from planhat_pipelines.engine.destinations.known import ARCHIVED, Gone, Known
 from planhat_pipelines.mapping.columns import ROW
 from planhat_pipelines.mapping.targets import Mapped
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from planhat_pipelines.engine.findings import Finding
-from planhat_pipelines.engine.preflight import preflight
+from planhat_pipelines.engine.checks.findings import Finding
+from planhat_pipelines.engine.checks.preflight import preflight
 from planhat_pipelines.sandbox.s3 import S3Server
 from planhat_pipelines.spec.files import FilesSpec
 from planhat_pipelines.spec.kinds import AnySpec

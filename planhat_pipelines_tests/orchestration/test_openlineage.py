@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from planhat_pipelines.engine.openlineage import Dataset, flows, wanted
+from planhat_pipelines.engine.lineage.openlineage import Dataset, flows, wanted
 from planhat_pipelines.spec.files import FilesSpec
 from planhat_pipelines_tests.orchestration.conftest import Location
 from planhat_pipelines_tests.receivers import Webhook, running

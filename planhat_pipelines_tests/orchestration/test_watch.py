@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from planhat_pipelines.definitions import defs
-from planhat_pipelines.engine.silence import silence
+from planhat_pipelines.engine.checks.silence import silence
 from planhat_pipelines.ledger import RunRecord
 from planhat_pipelines.orchestration.verify import HOLDS
 from planhat_pipelines.orchestration.watch import COMING, SHAPE, watch_daily

@@ -10,9 +10,9 @@ from typing import Any
 
 import requests
 
-from planhat_pipelines.engine.crm import records_sync
 from planhat_pipelines.engine.report import Report
 from planhat_pipelines.engine.run import Sync
+from planhat_pipelines.engine.syncs.records import records_sync
 from planhat_pipelines.planhat.catalogue import model
 from planhat_pipelines.planhat.client import Planhat
 from planhat_pipelines.planhat.transport import Patience

@@ -10,7 +10,7 @@ from planhat_pipelines_tests.mortals import claim_steps, die_at, serve
 
 LOADED = (
     "pandas.util",
-    "planhat_pipelines.engine.crm",
+    "planhat_pipelines.engine.syncs.records",
     "planhat_pipelines.engine.environment",
     "pyarrow",
     "requests",
@@ -22,14 +22,14 @@ LOADED = (
 
 def child(order: dict[str, Any]) -> None:
     """One run."""
-    from planhat_pipelines.engine import records
-    from planhat_pipelines.engine.crm import records_sync
+    from planhat_pipelines.engine.destinations import records
     from planhat_pipelines.engine.environment import (
         open_ledger,
         open_planhat,
         planhat_account,
         snowflake_account,
     )
+    from planhat_pipelines.engine.syncs.records import records_sync
     from planhat_pipelines.planhat.client import Planhat
     from planhat_pipelines.spec.records import RecordsSpec
 

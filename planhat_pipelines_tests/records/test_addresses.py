@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from planhat_pipelines.engine.review import planned
+from planhat_pipelines.engine.plans.review import planned
 from planhat_pipelines.mapping.addresses import hidden
 from planhat_pipelines_tests.records.crm import Crm, of
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from planhat_pipelines.engine import records
+from planhat_pipelines.engine.destinations import records
 from planhat_pipelines.planhat.errors import PlanhatError
 from planhat_pipelines_tests.e2e.place import open_session
 from planhat_pipelines_tests.mortals import Mortals

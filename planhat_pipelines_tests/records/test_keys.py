@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planhat_pipelines.engine import records
+from planhat_pipelines.engine.destinations import records
 from planhat_pipelines.snowflake import records as source
 from planhat_pipelines_tests.records.crm import USUAL, Crm, of
 

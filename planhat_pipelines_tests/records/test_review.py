@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from planhat_pipelines.cli import main
-from planhat_pipelines.engine.apply import Moved, held_to
+from planhat_pipelines.engine.plans.apply import Moved, held_to
 from planhat_pipelines_tests.e2e.place import Place
 from planhat_pipelines_tests.records.crm import Crm, of
 

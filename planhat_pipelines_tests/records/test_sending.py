@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from planhat_pipelines.engine.crm import records_source
 from planhat_pipelines.engine.protocols import Brake
+from planhat_pipelines.engine.syncs.records import records_source
 from planhat_pipelines.mapping.columns import MappingError
 from planhat_pipelines.snowflake.records import RecordsTable
 from planhat_pipelines_tests.records.crm import USUAL, Crm, of

@@ -10,7 +10,7 @@ import pytest
 import sqlglot
 from sqlfluff.core import FluffConfig, Linter
 
-from planhat_pipelines.engine.usage import usage_sync
+from planhat_pipelines.engine.syncs.usage import usage_sync
 from planhat_pipelines.mapping.addresses import hidden
 from planhat_pipelines.snowflake.look import keys, signed_in
 from planhat_pipelines.snowflake.tables import Table

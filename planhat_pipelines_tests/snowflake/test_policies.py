@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planhat_pipelines.engine.sensitive import hold_back_sensitive
+from planhat_pipelines.engine.syncs.sensitive import hold_back_sensitive
 from planhat_pipelines.mapping.columns import MappingError
 from planhat_pipelines.snowflake.policies import Guarded, guarded
 from planhat_pipelines.snowflake.tables import Table

@@ -14,7 +14,7 @@ from planhat_pipelines_tests.mortals import claim_steps, die_at, serve
 
 LOADED = (
     "pandas.util",
-    "planhat_pipelines.engine.crm",
+    "planhat_pipelines.engine.syncs.records",
     "planhat_pipelines.engine.environment",
     "planhat_pipelines.engine.twoway.build",
     "planhat_pipelines_tests.twoway.pair",

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from planhat_pipelines.engine import records
+from planhat_pipelines.engine.destinations import records
 from planhat_pipelines.engine.twoway import back, carry, sync
 from planhat_pipelines.engine.twoway.build import two_way_sync
 from planhat_pipelines.engine.twoway.report import TwoWayReport

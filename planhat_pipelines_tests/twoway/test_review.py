@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from planhat_pipelines.engine.again import try_again
-from planhat_pipelines.engine.apply import Moved, compare, held_to
-from planhat_pipelines.engine.planfile import markdown
-from planhat_pipelines.engine.review import Review, reviewed
+from planhat_pipelines.engine.plans.apply import Moved, compare, held_to
+from planhat_pipelines.engine.plans.planfile import markdown
+from planhat_pipelines.engine.plans.review import Review, reviewed
 from planhat_pipelines.engine.twoway.plan import two_way_plan
 from planhat_pipelines.engine.twoway.report import TwoWayReport
 from planhat_pipelines_tests.records.crm import of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from planhat_pipelines.engine.verified import Drift, Verified
-from planhat_pipelines.engine.verify import heal, verified
+from planhat_pipelines.engine.checks.verified import Drift, Verified
+from planhat_pipelines.engine.checks.verify import heal, verified
 from planhat_pipelines.spec.kinds import AnySpec
 from planhat_pipelines_tests.e2e.place import Place
 from planhat_pipelines_tests.records.crm import Crm

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from planhat_pipelines.engine.crm import records_mapping, records_source
+from planhat_pipelines.engine.destinations.records import RecordsDestination
 from planhat_pipelines.engine.protocols import JsonObject
-from planhat_pipelines.engine.records import RecordsDestination
-from planhat_pipelines.engine.sensitive import hold_back_sensitive
+from planhat_pipelines.engine.syncs.records import records_mapping, records_source
+from planhat_pipelines.engine.syncs.sensitive import hold_back_sensitive
 from planhat_pipelines.engine.twoway.fields import sides
 from planhat_pipelines.engine.twoway.records import PlanhatRecords
 from planhat_pipelines.engine.twoway.sync import TwoWaySync

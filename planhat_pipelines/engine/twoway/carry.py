@@ -10,7 +10,7 @@ from itertools import chain
 import polars as pl
 
 from planhat_pipelines.engine.again import is_again
-from planhat_pipelines.engine.held import Held
+from planhat_pipelines.engine.destinations.held import Held
 from planhat_pipelines.engine.twoway.back import WriteBack
 from planhat_pipelines.engine.twoway.decide import EMPTY, FETCH
 from planhat_pipelines.engine.twoway.fields import GONE, ID, LEFT

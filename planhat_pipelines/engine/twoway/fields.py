@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from planhat_pipelines.engine.contract import compiled
+from planhat_pipelines.engine.syncs.contract import compiled
 from planhat_pipelines.engine.twoway.decide import Flow
 from planhat_pipelines.mapping.canonical import Form, fingerprints, holds
 from planhat_pipelines.mapping.values import Value, ValueType

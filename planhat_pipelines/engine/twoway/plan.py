@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from planhat_pipelines.engine.contract import missing
-from planhat_pipelines.engine.plan import LISTED, End, Plan, named_fields
+from planhat_pipelines.engine.destinations.records import RecordsDestination
+from planhat_pipelines.engine.plans.plan import LISTED, End, Plan, named_fields
+from planhat_pipelines.engine.plans.rehearsal import Unwritten, as_kind, body_digest
 from planhat_pipelines.engine.protocols import Brake, JsonObject, Parcel, Receipt
-from planhat_pipelines.engine.records import RecordsDestination
-from planhat_pipelines.engine.rehearsal import Unwritten, as_kind, body_digest
 from planhat_pipelines.engine.report import Report
+from planhat_pipelines.engine.syncs.contract import missing
 from planhat_pipelines.engine.twoway.build import is_to_be_made, two_way_sync
 from planhat_pipelines.engine.twoway.fields import GONE
 from planhat_pipelines.engine.twoway.records import PlanhatRecords

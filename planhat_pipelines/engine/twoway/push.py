@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from planhat_pipelines.engine.deliver import rejections
+from planhat_pipelines.engine.destinations.records import RecordsDestination
 from planhat_pipelines.engine.protocols import Parcel
-from planhat_pipelines.engine.records import RecordsDestination
 from planhat_pipelines.engine.report import Report
 from planhat_pipelines.engine.twoway import decide
 from planhat_pipelines.engine.twoway.fields import GONE, Side

@@ -11,7 +11,7 @@ import polars as pl
 
 from planhat_pipelines.engine.again import is_again
 from planhat_pipelines.engine.deliver import rejections
-from planhat_pipelines.engine.held import Held
+from planhat_pipelines.engine.destinations.held import Held
 from planhat_pipelines.engine.protocols import Brake, Refusal
 from planhat_pipelines.engine.twoway.back import MOVED
 from planhat_pipelines.engine.twoway.fields import GONE, ID, LEFT, ours, theirs

@@ -13,9 +13,9 @@ from functools import cached_property
 
 import polars as pl
 
-from planhat_pipelines.engine.held import Held
+from planhat_pipelines.engine.destinations.held import Held
+from planhat_pipelines.engine.destinations.records import RecordsDestination
 from planhat_pipelines.engine.protocols import JsonObject
-from planhat_pipelines.engine.records import RecordsDestination
 from planhat_pipelines.engine.report import Report
 from planhat_pipelines.engine.twoway.back import WRITE_BACK
 from planhat_pipelines.engine.twoway.carry import Carry

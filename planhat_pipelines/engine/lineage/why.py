@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from planhat_pipelines.engine.lineage import Traced, traced
-from planhat_pipelines.engine.lines import Line
+from planhat_pipelines.engine.lineage.lines import Line
+from planhat_pipelines.engine.lineage.traced import Traced, traced
 from planhat_pipelines.ledger import Batch, Conflict, Cursor, Ledger, Parked, Rejection, RunRecord
 from planhat_pipelines.mapping.addresses import hidden, masked
 from planhat_pipelines.spec.files import FileRecords, FilesSpec

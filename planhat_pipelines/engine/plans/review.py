@@ -12,11 +12,11 @@ from typing import Any
 
 import polars as pl
 
-from planhat_pipelines.engine.contract import missing
-from planhat_pipelines.engine.plan import Plan
+from planhat_pipelines.engine.plans.plan import Plan
+from planhat_pipelines.engine.plans.rehearsal import rehearse
 from planhat_pipelines.engine.protocols import Brake
-from planhat_pipelines.engine.rehearsal import rehearse
 from planhat_pipelines.engine.run import Sync
+from planhat_pipelines.engine.syncs.contract import missing
 from planhat_pipelines.engine.twoway.plan import TwoWayPlan
 from planhat_pipelines.ledger import Ledger
 from planhat_pipelines.mapping.columns import MappingError

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from planhat_pipelines.engine.lineage import traced
-from planhat_pipelines.engine.promises import mapped_records
+from planhat_pipelines.engine.checks.promises import mapped_records
+from planhat_pipelines.engine.lineage.traced import traced
 from planhat_pipelines.planhat.lookups import CustomField, custom_fields
 from planhat_pipelines.snowflake.errors import NotFound
 from planhat_pipelines.snowflake.tables import Table

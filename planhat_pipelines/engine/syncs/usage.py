@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planhat_pipelines.engine.activities import ActivitiesDestination
-from planhat_pipelines.engine.lines import usage_lines
-from planhat_pipelines.engine.metrics import MetricsDestination
+from planhat_pipelines.engine.destinations.activities import ActivitiesDestination
+from planhat_pipelines.engine.destinations.metrics import MetricsDestination
+from planhat_pipelines.engine.lineage.lines import usage_lines
 from planhat_pipelines.engine.protocols import Destination
 from planhat_pipelines.engine.run import Sync
-from planhat_pipelines.engine.sensitive import hold_back_sensitive
+from planhat_pipelines.engine.syncs.sensitive import hold_back_sensitive
 from planhat_pipelines.ledger import Ledger
 from planhat_pipelines.mapping.activities import ActivitiesMapping
 from planhat_pipelines.mapping.columns import ROW, Cell

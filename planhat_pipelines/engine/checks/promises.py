@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from planhat_pipelines.engine.contract import compiled
-from planhat_pipelines.engine.crm import records_source, sent_fields
+from planhat_pipelines.engine.checks.findings import Broken, Finding, tried
 from planhat_pipelines.engine.environment import s3_account
-from planhat_pipelines.engine.findings import Broken, Finding, tried
-from planhat_pipelines.engine.sensitive import hold_back_sensitive
-from planhat_pipelines.engine.twoway.build import is_to_be_made, table_of, target_of
-from planhat_pipelines.engine.usage import (
+from planhat_pipelines.engine.syncs.contract import compiled
+from planhat_pipelines.engine.syncs.records import records_source, sent_fields
+from planhat_pipelines.engine.syncs.sensitive import hold_back_sensitive
+from planhat_pipelines.engine.syncs.usage import (
     activities_mapping,
     metrics_mapping,
     usage_source,
 )
+from planhat_pipelines.engine.twoway.build import is_to_be_made, table_of, target_of
 from planhat_pipelines.files import Bucket, S3Client
 from planhat_pipelines.mapping.targets import Mapped, known_targets
 from planhat_pipelines.planhat.lookups import CustomField

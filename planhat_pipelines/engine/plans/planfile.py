@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from planhat_pipelines.engine.plan import Plan
-from planhat_pipelines.engine.review import Review
+from planhat_pipelines.engine.plans.plan import Plan
+from planhat_pipelines.engine.plans.review import Review
 from planhat_pipelines.engine.twoway.plan import TwoWayPlan
 from planhat_pipelines.engine.twoway.report import length, shown
 from planhat_pipelines.mapping.addresses import masked

@@ -14,10 +14,10 @@ from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 from planhat_pipelines.engine.deliver import Delivery
-from planhat_pipelines.engine.dropbook import DropBook
-from planhat_pipelines.engine.drops import DropsSource
-from planhat_pipelines.engine.dropwindow import DropWindow
-from planhat_pipelines.engine.plan import Plan
+from planhat_pipelines.engine.drops.book import DropBook
+from planhat_pipelines.engine.drops.source import DropsSource
+from planhat_pipelines.engine.drops.window import DropWindow
+from planhat_pipelines.engine.plans.plan import Plan
 from planhat_pipelines.engine.protocols import Parcel
 from planhat_pipelines.engine.run import Sync
 from planhat_pipelines.files import Entry, Inbox

@@ -12,8 +12,8 @@ from planhat_pipelines.engine.environment import (
     snowflake_account,
     spool_folder,
 )
-from planhat_pipelines.engine.plan import Plan
-from planhat_pipelines.engine.review import planned
+from planhat_pipelines.engine.plans.plan import Plan
+from planhat_pipelines.engine.plans.review import planned
 from planhat_pipelines.engine.run import Sync
 from planhat_pipelines.engine.twoway.plan import TwoWayPlan, two_way_plan
 from planhat_pipelines.engine.twoway.sync import TwoWaySync
@@ -58,7 +58,7 @@ def ready(
     """The sync over open connections."""
     patience = read_back_seconds(environment)
     if isinstance(spec, FilesSpec):
-        from planhat_pipelines.engine.files import files_sync
+        from planhat_pipelines.engine.syncs.files import files_sync
 
         spool = spool_folder(environment)
         yield files_sync(
@@ -68,7 +68,7 @@ def ready(
     account = snowflake_account(environment)
     with account.connection() as session:
         if not isinstance(spec, RecordsSpec):
-            from planhat_pipelines.engine.usage import usage_sync
+            from planhat_pipelines.engine.syncs.usage import usage_sync
 
             yield usage_sync(spec, session, planhat, ledger, patience)
             return
@@ -80,7 +80,7 @@ def _build(spec: RecordsSpec) -> Callable[..., Any]:
         from planhat_pipelines.engine.twoway.build import two_way_sync
 
         return two_way_sync
-    from planhat_pipelines.engine.crm import records_sync
+    from planhat_pipelines.engine.syncs.records import records_sync
 
     return records_sync
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from planhat_pipelines.engine.lineage import traced
-from planhat_pipelines.engine.lines import Line, lines_back
+from planhat_pipelines.engine.lineage.lines import Line, lines_back
+from planhat_pipelines.engine.lineage.traced import traced
 from planhat_pipelines.spec.base import table_parts
 from planhat_pipelines.spec.files import FilesSpec
 from planhat_pipelines.spec.records import RecordsSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from planhat_pipelines.engine.lines import Line, records_lines, usage_lines
+from planhat_pipelines.engine.lineage.lines import Line, records_lines, usage_lines
 from planhat_pipelines.mapping.columns import MappingError
 from planhat_pipelines.snowflake.policies import guarded
 from planhat_pipelines.snowflake.tables import Table

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from planhat_pipelines.engine.activities import ActivitiesDestination
-from planhat_pipelines.engine.aggregated import AggregatedDestination
-from planhat_pipelines.engine.crm import records_mapping
-from planhat_pipelines.engine.drops import DropsSource
-from planhat_pipelines.engine.lines import files_lines
+from planhat_pipelines.engine.destinations.activities import ActivitiesDestination
+from planhat_pipelines.engine.destinations.aggregated import AggregatedDestination
+from planhat_pipelines.engine.destinations.records import RecordsDestination
+from planhat_pipelines.engine.drops.source import DropsSource
+from planhat_pipelines.engine.lineage.lines import files_lines
 from planhat_pipelines.engine.protocols import Destination
-from planhat_pipelines.engine.records import RecordsDestination
 from planhat_pipelines.engine.run import Sync
-from planhat_pipelines.engine.usage import activities_mapping, metrics_mapping
+from planhat_pipelines.engine.syncs.records import records_mapping
+from planhat_pipelines.engine.syncs.usage import activities_mapping, metrics_mapping
 from planhat_pipelines.files import Bucket, Layout, S3Account, S3Client
 from planhat_pipelines.files.formats import FileOptions
 from planhat_pipelines.ledger import Ledger

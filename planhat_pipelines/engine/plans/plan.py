@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from planhat_pipelines.engine.contract import Missing
+from planhat_pipelines.engine.syncs.contract import Missing
 from planhat_pipelines.mapping.addresses import masked
 from planhat_pipelines.mapping.columns import ROW
 

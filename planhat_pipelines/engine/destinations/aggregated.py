@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from planhat_pipelines.engine.dropbook import DIGITS
-from planhat_pipelines.engine.dropwindow import private_folder
-from planhat_pipelines.engine.metrics import MetricsDestination, day_number
+from planhat_pipelines.engine.destinations.metrics import MetricsDestination, day_number
+from planhat_pipelines.engine.drops.book import DIGITS
+from planhat_pipelines.engine.drops.window import private_folder
 from planhat_pipelines.engine.protocols import Found, Parcel, Receipt
 from planhat_pipelines.mapping.aggregate import ADDING, PLACES, WEIGHT, aggregated
 from planhat_pipelines.mapping.columns import ROW

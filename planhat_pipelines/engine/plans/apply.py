@@ -9,10 +9,10 @@ from functools import partial
 import polars as pl
 
 from planhat_pipelines.engine.deliver import Delivery
+from planhat_pipelines.engine.destinations.records import RecordsDestination
+from planhat_pipelines.engine.plans.rehearsal import as_kind, body_digest
+from planhat_pipelines.engine.plans.review import MARKS, Review
 from planhat_pipelines.engine.protocols import Parcel, Receipt
-from planhat_pipelines.engine.records import RecordsDestination
-from planhat_pipelines.engine.rehearsal import as_kind, body_digest
-from planhat_pipelines.engine.review import MARKS, Review
 from planhat_pipelines.engine.run import Sync
 from planhat_pipelines.engine.twoway.plan import rows_digest
 from planhat_pipelines.engine.twoway.sync import TwoWaySync

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from planhat_pipelines.engine.dropbook import DIGITS
+from planhat_pipelines.engine.drops.book import DIGITS
 from planhat_pipelines.files import Drop
 from planhat_pipelines.ledger import Ledger, Parked, Rejection
 

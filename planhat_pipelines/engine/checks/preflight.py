@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from planhat_pipelines.engine.checks.findings import Broken, Finding, tried
+from planhat_pipelines.engine.checks.promises import Tenant, destination_models, mapped_records, promises
 from planhat_pipelines.engine.environment import open_ledger, planhat_account, snowflake_account
-from planhat_pipelines.engine.findings import Broken, Finding, tried
-from planhat_pipelines.engine.promises import Tenant, destination_models, mapped_records, promises
 from planhat_pipelines.ledger import Budget, Ledger
 from planhat_pipelines.planhat.catalogue import model
 from planhat_pipelines.planhat.client import Planhat

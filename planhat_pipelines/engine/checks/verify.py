@@ -16,7 +16,7 @@ from planhat_pipelines.spec.records import RecordsSpec
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
-    from planhat_pipelines.engine.verified import Verified
+    from planhat_pipelines.engine.checks.verified import Verified
     from planhat_pipelines.ledger import Ledger
     from planhat_pipelines.planhat.client import Planhat
     from planhat_pipelines.spec.kinds import AnySpec
@@ -47,7 +47,7 @@ def verified(
     """Look at what the sync sent. `session`: for syncs that read Snowflake. `sample`: records whose values are
     compared. `calls`: how many calls to Planhat it may cost. `seed` chooses the sample, another one each day if left
     out. Raises the errors of Planhat and Snowflake, and MappingError."""
-    from planhat_pipelines.engine.promises import mapped_records
+    from planhat_pipelines.engine.checks.promises import mapped_records
 
     chosen = datetime.now(UTC).toordinal() if seed is None else seed
     limited = planhat.limited(calls)
@@ -71,8 +71,8 @@ def _records(
     sample: int,
     seed: int,
 ) -> Verified:
-    from planhat_pipelines.engine.crm import records_mapping, records_source
-    from planhat_pipelines.engine.verify_records import RecordsCheck
+    from planhat_pipelines.engine.checks.verify_records import RecordsCheck
+    from planhat_pipelines.engine.syncs.records import records_mapping, records_source
     from planhat_pipelines.spec.fields import archive_field
 
     archive = rows = None
@@ -92,9 +92,9 @@ def _metrics(
     patience: float,
     seed: int,
 ) -> Verified:
-    from planhat_pipelines.engine.metrics import MetricsDestination
-    from planhat_pipelines.engine.usage import metrics_mapping, usage_source
-    from planhat_pipelines.engine.verify_metrics import MetricsCheck
+    from planhat_pipelines.engine.checks.verify_metrics import MetricsCheck
+    from planhat_pipelines.engine.destinations.metrics import MetricsDestination
+    from planhat_pipelines.engine.syncs.usage import metrics_mapping, usage_source
     from planhat_pipelines.spec.usage import UsageSpec
 
     rows = usage_source(spec, session).rows if session and isinstance(spec, UsageSpec) else None

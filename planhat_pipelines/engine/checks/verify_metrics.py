@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from planhat_pipelines.engine.metrics import MetricsDestination, tally
-from planhat_pipelines.engine.verified import LISTED, Verified
+from planhat_pipelines.engine.checks.verified import LISTED, Verified
+from planhat_pipelines.engine.destinations.metrics import MetricsDestination, tally
 from planhat_pipelines.ledger import Batch, Ledger
 from planhat_pipelines.mapping.fingerprint import point_fingerprints
 from planhat_pipelines.planhat.errors import OutOfCalls

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import polars as pl
 
-from planhat_pipelines.engine.dropbook import DIGITS, DropBook, entry_of
-from planhat_pipelines.engine.dropwindow import DropWindow, key_of, private_folder
+from planhat_pipelines.engine.drops.book import DIGITS, DropBook, entry_of
+from planhat_pipelines.engine.drops.window import DropWindow, key_of, private_folder
 from planhat_pipelines.engine.protocols import JsonObject
 from planhat_pipelines.files import Bucket, Drop, Entry, Inbox, Layout, NotThere, Superseded
 from planhat_pipelines.files import errors as s3

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from planhat_pipelines.engine.dropbook import DIGITS, row_of
-from planhat_pipelines.engine.overtaking import Overtaken, Overtaking
+from planhat_pipelines.engine.drops.book import DIGITS, row_of
+from planhat_pipelines.engine.drops.overtaking import Overtaken, Overtaking
 from planhat_pipelines.engine.protocols import JsonObject
 from planhat_pipelines.files import Entry
 from planhat_pipelines.files.formats import Reading
@@ -20,7 +20,7 @@ from planhat_pipelines.mapping.addresses import private
 from planhat_pipelines.mapping.columns import ROW
 
 if TYPE_CHECKING:
-    from planhat_pipelines.engine.drops import DropsSource
+    from planhat_pipelines.engine.drops.source import DropsSource
 
 _REASON = "__reason"
 

@@ -10,9 +10,9 @@ from typing import Literal
 
 import polars as pl
 
-from planhat_pipelines.engine.held import Held
-from planhat_pipelines.engine.known import ARCHIVED, Gone, Known
-from planhat_pipelines.engine.openrows import OpenRows
+from planhat_pipelines.engine.destinations.held import Held
+from planhat_pipelines.engine.destinations.known import ARCHIVED, Gone, Known
+from planhat_pipelines.engine.destinations.openrows import OpenRows
 from planhat_pipelines.engine.protocols import Brake, Destination, Parcel, Receipt, Refusal, Verdict
 from planhat_pipelines.ledger import Claim, Ledger
 from planhat_pipelines.mapping.columns import ROW

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from planhat_pipelines.engine.known import ARCHIVED
-from planhat_pipelines.engine.verified import Verified
+from planhat_pipelines.engine.checks.verified import Verified
+from planhat_pipelines.engine.destinations.known import ARCHIVED
 from planhat_pipelines.ledger import Ledger
 from planhat_pipelines.mapping.addresses import private
 from planhat_pipelines.mapping.canonical import Form

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from planhat_pipelines.engine.lines import Line, files_lines, records_lines, usage_lines
+from planhat_pipelines.engine.lineage.lines import Line, files_lines, records_lines, usage_lines
 from planhat_pipelines.planhat.catalogue import model
 from planhat_pipelines.spec.base import table_parts
 from planhat_pipelines.spec.files import FilesSpec

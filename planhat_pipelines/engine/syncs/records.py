@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from planhat_pipelines.engine.contract import compiled
-from planhat_pipelines.engine.lines import inputs
-from planhat_pipelines.engine.records import RecordsDestination
+from planhat_pipelines.engine.destinations.records import RecordsDestination
+from planhat_pipelines.engine.lineage.lines import inputs
 from planhat_pipelines.engine.run import Sync
-from planhat_pipelines.engine.sensitive import hold_back_sensitive
+from planhat_pipelines.engine.syncs.contract import compiled
+from planhat_pipelines.engine.syncs.sensitive import hold_back_sensitive
 from planhat_pipelines.ledger import Ledger
 from planhat_pipelines.mapping.columns import ROW, Cell
 from planhat_pipelines.mapping.records import COPIES, KEY, FieldMapping, RecordsMapping

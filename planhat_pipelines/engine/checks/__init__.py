@@ -1,0 +1,1 @@
+"""Does the world hold what the specs promise, and what the ledger says?"""

@@ -1,0 +1,1 @@
+"""What rows become in Planhat: records, metric points, activities."""

@@ -1,0 +1,1 @@
+"""Files of a bucket as a source."""

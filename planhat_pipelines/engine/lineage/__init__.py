@@ -1,0 +1,1 @@
+"""Which column becomes which Planhat field, and how a value came about."""

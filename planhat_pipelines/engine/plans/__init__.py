@@ -1,0 +1,1 @@
+"""What a run would do, reviewed before it happens."""

@@ -1,0 +1,1 @@
+"""A spec made ready to run."""
