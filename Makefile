@@ -36,8 +36,9 @@ format: $(READY) ## write the code as lint wants it
 bench: $(READY) ## the figures of benchmarks/
 	@$(BIN)/python -m benchmarks
 
-torture: $(READY) ## a hundred rounds of random kills and faults, and what held; ROUNDS=1000 SEED=17/3 for others
-	@$(BIN)/python -m torture $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
+torture: $(READY) ## a hundred rounds of random kills and faults, and what held; ROUNDS=1000 MINUTES=30 SEED=17/3 for others
+	@$(BIN)/python -m torture $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(MINUTES),--minutes $(MINUTES)) \
+	  $(if $(SEED),--seed $(SEED))
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed, and $(PYTHON) is {v.major}.{v.minor}: make PYTHON=python3.12 ...")'
