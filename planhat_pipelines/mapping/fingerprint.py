@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 
 _SEPARATOR = "\x1f"
 _A_TIME = 4_096  # texts that are Python objects at once: few enough to stay in the processor's cache
-POINT_COLUMNS = ("dimension", "model", "target", "day", "value")
 
 
 def point_fingerprints(points: pl.DataFrame) -> NDArray[np.uint64]:
-    """One fingerprint a point. `points` has POINT_COLUMNS: metric name, Planhat's model name and the target's
-    external id as text, the day as whole days since 1970-01-01, the value as Float64."""
+    """One fingerprint a point. `points` has dimension (the metric), model and target (an external id) as
+    text, day as whole days since 1970-01-01, value as Float64."""
     import numpy as np
 
     series = pl.concat_str(pl.col("dimension", "model", "target"), separator=_SEPARATOR).alias("series")

@@ -46,8 +46,6 @@ _SIDES = {
     "no_conflicts": "No field had been changed on both sides.",
 }
 
-Results = Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]
-
 
 def two_way_definitions(spec: RecordsSpec) -> dg.Definitions:
     """All that Dagster knows of one records sync with `direction: both` or `to_snowflake`."""

@@ -12,9 +12,6 @@ import pytest
 from planhat_pipelines.ledger import Budget, Ledger, schema
 from planhat_pipelines_tests.ledger.worker import CONTEXT, Worker, call_for_ever, hammer, workers
 
-FREE = {"rate": 1_000_000.0, "burst": 1_000_000, "parallel": 50}
-"""Limits that never make a call wait."""
-
 
 def calls_of_four(
     url: str, seconds: float, duration: float, **limits: float

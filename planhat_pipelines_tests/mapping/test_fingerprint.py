@@ -15,7 +15,6 @@ VALUES = st.floats(allow_nan=False, allow_infinity=False)
 POINTS = st.lists(
     st.tuples(NAMES, MODELS, NAMES, st.integers(-(2**31), 2**31 - 1), VALUES), min_size=1, max_size=12
 )
-COLUMNS = ["dimension", "model", "target", "day", "value"]
 
 
 def frame(points: list[tuple[str, str, str, int, float]]) -> pl.DataFrame:
