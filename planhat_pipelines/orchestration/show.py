@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from planhat_pipelines.engine import markdown
 from planhat_pipelines.engine.lineage.lines import Line
+from planhat_pipelines.engine.markdown import Code
 from planhat_pipelines.orchestration.pictures import points_by_day, rows_by_verdict
 
 if TYPE_CHECKING:
@@ -17,24 +19,29 @@ if TYPE_CHECKING:
 
 _WAYS = {"to_planhat": "to Planhat", "to_snowflake": "to Snowflake", "both": "both ways"}
 _CONFLICTS = 50  # in the metadata; the command shows all
+_AT_SIGHT = 999  # characters: of a longer Markdown, Dagster's pages only show a link
 
 
 def mapping_table(lines: Sequence[Line], table: str) -> dg.MarkdownMetadataValue:
     """Source column to Planhat field, readable before the first run; with its direction where one goes another way."""
     head = ["Planhat field", f"from {table}", "as"]
-    cells = [[f"`{line.field}`", ", ".join(line.columns), line.how] for line in lines]
+    rows = [[Code(line.field), ", ".join(line.columns), line.how] for line in lines]
     if any(line.way != "to_planhat" for line in lines):
         head = ["Planhat field", f"column of {table}", "as", "goes"]
-        cells = [[*row, _WAYS[line.way]] for row, line in zip(cells, lines, strict=True)]
-    rows = [head, ["---"] * len(head), *cells]
-    return dg.MetadataValue.md("\n".join(f"| {' | '.join(row)} |" for row in rows))
+        rows = [[*row, _WAYS[line.way]] for row, line in zip(rows, lines, strict=True)]
+    return dg.MetadataValue.md(markdown.table(head, rows))
 
 
 def column_schema(lines: Iterable[Line], table: str) -> dg.TableSchema:
     """The destination's fields as columns, each saying where it comes from."""
     return dg.TableSchema(
         columns=[
-            dg.TableColumn(line.field, type=line.kind, description=_description(line, table))
+            dg.TableColumn(
+                line.field,
+                type=line.kind,
+                description=_description(line, table),
+                tags={"pii": "yes"} if line.is_pii else {},
+            )
             for line in lines
         ]
     )
@@ -64,6 +71,34 @@ def run_metadata(report: Report, runs: Sequence[RunRecord], prefix: str = "") ->
         "summary": report.line(),
         **rows_by_verdict(runs, prefix),
         **points_by_day(report.days),
+    }
+    if report.unreadable:
+        metadata["unreadable"] = table([{"what": each} for each in report.unreadable])
+    if report.warnings:
+        metadata["warnings"] = table([{"what": each} for each in report.warnings])
+    if report.reasons:
+        metadata["reasons"] = table(
+            [
+                {"rows": count, "field": field, "reason": reason}
+                for (field, reason), count in report.reasons.most_common()
+            ],
+            "planhat-pipelines rejections",
+        )
+    if report.sample:
+        metadata["refused_sample"] = table(
+            [
+                {
+                    "row": each.row,
+                    "field": each.field,
+                    "reason": each.reason,
+                    "key": each.key or "",
+                    "stage": each.stage,
+                }
+                for each in report.sample
+            ],
+            "planhat-pipelines rejections",
+        )
+    return metadata | {
         "dagster/row_count": report.verdicts["submitted"]
         + report.verdicts["created"]
         + report.verdicts["updated"],
@@ -75,31 +110,6 @@ def run_metadata(report: Report, runs: Sequence[RunRecord], prefix: str = "") ->
         "cursor_from": cursor(report.cursor_from),
         "cursor_to": cursor(report.cursor_to),
     }
-    if report.unreadable:
-        metadata["unreadable"] = _table([{"what": each} for each in report.unreadable])
-    if report.warnings:
-        metadata["warnings"] = _table([{"what": each} for each in report.warnings])
-    if report.reasons:
-        metadata["reasons"] = _table(
-            [
-                {"rows": count, "field": field, "reason": reason}
-                for (field, reason), count in report.reasons.most_common()
-            ]
-        )
-    if report.sample:
-        metadata["refused_sample"] = _table(
-            [
-                {
-                    "row": each.row,
-                    "key": each.key or "",
-                    "stage": each.stage,
-                    "field": each.field,
-                    "reason": each.reason,
-                }
-                for each in report.sample
-            ]
-        )
-    return metadata
 
 
 def conflicts_metadata(conflicts: Sequence[NewConflict], values: bool) -> dict[str, Any]:
@@ -119,8 +129,8 @@ def conflicts_metadata(conflicts: Sequence[NewConflict], values: bool) -> dict[s
                 "why": each.why,
             }
         )
-    table = {"conflicts_sample": _table(rows)} if rows else {}
-    return {"conflicts": len(conflicts), **table}
+    sample = {"conflicts_sample": table(rows, "planhat-pipelines conflicts")} if rows else {}
+    return {"conflicts": len(conflicts), **sample}
 
 
 def source_metadata(source: Source, report: Report) -> dict[str, Any]:
@@ -139,23 +149,24 @@ def source_metadata(source: Source, report: Report) -> dict[str, Any]:
     return metadata
 
 
-def drops_table(drops: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
+def drops_table(drops: Iterable[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
     """The latest drops of a sync: where each lies and what became of its rows."""
     from planhat_pipelines.files.names import shown
 
-    return _table(
+    return table(
         [
             {
                 "file": shown(drop["key"]),
                 "state": drop["state"],
-                "moved": f"{drop['moved_at']:%Y-%m-%d %H:%M} UTC",
                 "rows": drop["counts"].get("rows_read", 0),
                 "refused": drop["counts"].get("refused", 0),
                 "parked": drop["counts"].get("parked", 0),
                 "lies at": drop["archive"] or drop["key"],
+                "moved": f"{drop['moved_at']:%Y-%m-%d %H:%M} UTC",
             }
             for drop in drops
-        ]
+        ],
+        "planhat-pipelines drops",
     )
 
 
@@ -176,5 +187,15 @@ def cursor(place: dict[str, Any] | None) -> str:
     return str(found or "start")
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> dg.TableMetadataValue:
-    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
+def table(rows: Sequence[Mapping[str, Any]], command: str = "") -> dg.MarkdownMetadataValue:
+    """Rows as people read them: Dagster's own tables cut every text after some 20 characters. `command`: shows all of
+    them, so that here stand only the first ones, as many as a page draws at sight."""
+    if not rows:
+        return dg.MetadataValue.md("none")
+    head, cells = list(rows[0]), [list(row.values()) for row in rows]
+    shown = markdown.table(head, cells)
+    while command and len(shown) > _AT_SIGHT and len(cells) > 1:
+        cells.pop()
+        more = f"... and {len(rows) - len(cells):,} more: `{command}`"
+        shown = f"{markdown.table(head, cells)}\n\n{more}"
+    return dg.MetadataValue.md(shown)

@@ -10,6 +10,7 @@ from pydantic import Field
 from planhat_pipelines.engine.checks.verify import CALLS, SAMPLE, can_be_verified
 from planhat_pipelines.orchestration.declared import scheduled_checks
 from planhat_pipelines.orchestration.failures import permanent_errors_fail
+from planhat_pipelines.orchestration.show import table
 from planhat_pipelines.spec.files import FilesSpec
 
 if TYPE_CHECKING:
@@ -82,11 +83,7 @@ def shown(account: "Verified") -> Mapping[str, Any]:
     return {
         **{what.replace(" ", "_"): count for what, count in account.looked.items()},
         **account.drifted,
-        **{
-            name: dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
-            for name, rows in tables.items()
-            if rows
-        },
+        **{name: table(rows) for name, rows in tables.items() if rows},
     }
 
 

@@ -9,6 +9,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from planhat_pipelines.orchestration.declared import scheduled_checks
 from planhat_pipelines.orchestration.failures import permanent_errors_fail
+from planhat_pipelines.orchestration.show import table
 from planhat_pipelines.spec.files import FilesSpec
 
 if TYPE_CHECKING:
@@ -104,4 +105,4 @@ def _table(found: "Iterable[Change]") -> Mapping[str, Any]:
         {"side": each.side, "name": each.name, "what": each.what, "mapped": "yes" if each.mapped else "no"}
         for each in found
     ]
-    return {"changes": dg.MetadataValue.table([dg.TableRecord(row) for row in rows])} if rows else {}
+    return {"changes": table(rows)} if rows else {}

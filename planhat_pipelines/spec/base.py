@@ -54,7 +54,8 @@ Tags = Annotated[
     dict[str, str],
     Field(
         examples=[{"pii": "yes"}],
-        description='Free words about the sync, to find it by; `pii: "yes"` stands out on the lineage page.',
+        description='Free words about the sync, to find it by; `pii: "yes"` marks its columns in Dagster and on the '
+        "lineage page: all of them, or those under `sensitive`.",
     ),
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from planhat_pipelines.orchestration.show import run_metadata
 from planhat_pipelines_tests.drops.dock import Dock, csv, day, metrics, next_second
+from planhat_pipelines_tests.markdown import rows as rows_of
 
 WHO = "id,account,email,first"
 HEAD = "customer,at,minutes"
@@ -98,7 +99,7 @@ def test_a_day_that_gets_a_second_point_that_does_not_add_up_is_told_and_a_sum_i
     )
     report = dock.run(facts)
     (warning,) = report.warnings
-    assert [row.data for row in run_metadata(report, [])["warnings"].records] == [{"what": warning}]
+    assert rows_of(run_metadata(report, [])["warnings"].value) == [{"what": warning}]
     assert warning.startswith("most (max): 1 points of 2026-11-01 to 2026-11-04 come on top")
     assert any(warning in line for line in dock.log)
     dock.companies("c-9")

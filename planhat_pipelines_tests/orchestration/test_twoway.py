@@ -10,6 +10,7 @@ import pytest
 from planhat_pipelines.ledger import NewConflict
 from planhat_pipelines.orchestration import show
 from planhat_pipelines.orchestration.local import sync_jobs
+from planhat_pipelines_tests.markdown import rows as rows_of
 from planhat_pipelines_tests.orchestration.conftest import Location
 from planhat_pipelines_tests.twoway.pair import Pair
 
@@ -109,8 +110,8 @@ def test_a_conflict_is_shown_with_its_values_only_where_that_is_allowed(seen: Se
     result = seen.location.run("accounts")
     assert result.success
     assert seen.location.checks(result)["no_conflicts"] is False
-    (masked,) = seen.location.metadata(RECORDS)["conflicts_sample"].records
-    assert masked.data == {
+    (masked,) = rows_of(seen.location.metadata(RECORDS)["conflicts_sample"])
+    assert masked == {
         "key": "a",
         "field": "city",
         "stays": "snowflake",
@@ -120,8 +121,8 @@ def test_a_conflict_is_shown_with_its_values_only_where_that_is_allowed(seen: Se
     }
     assert "Malmö" not in repr(list(result.all_events))
     told = show.conflicts_metadata([NewConflict("a", "city", "snowflake", "Uppsala", None, "")], True)
-    (open_,) = told["conflicts_sample"].value.records
-    assert (open_.data["snowflake"], open_.data["planhat"]) == ("Uppsala", "")
+    (open_,) = rows_of(told["conflicts_sample"].value)
+    assert (open_["snowflake"], open_["planhat"]) == ("Uppsala", "")
 
 
 def test_what_a_side_refused_keeps_the_sides_apart_until_it_is_mended(seen: Seen) -> None:
@@ -135,8 +136,8 @@ def test_what_a_side_refused_keeps_the_sides_apart_until_it_is_mended(seen: Seen
     assert result.success
     assert seen.location.checks(result, RECORDS)["sides_agree"] is False
     assert seen.location.checks(result, seen.back)["no_rejections"] is False
-    (reason,) = seen.location.metadata(seen.back)["reasons"].records
-    assert reason.data["field"] == "city"
+    (reason,) = rows_of(seen.location.metadata(seen.back)["reasons"])
+    assert reason["field"] == "city"
     seen.pair.edit("a", city="Oslo")
     assert seen.location.checks(seen.location.run("accounts"))["sides_agree"]
 

@@ -14,6 +14,7 @@ from planhat_pipelines.ledger import schema
 from planhat_pipelines.orchestration.declared import account_checked
 from planhat_pipelines.orchestration.schedules import SYNC_TAG
 from planhat_pipelines.spec.usage import UsageSpec
+from planhat_pipelines_tests.markdown import rows as rows_of
 from planhat_pipelines_tests.orchestration.conftest import Location
 
 ASSET = dg.AssetKey(["planhat", "metrics", "seats"])
@@ -51,9 +52,9 @@ def test_refused_rows_are_shown_with_their_reasons_and_fail_a_check_but_not_the_
     assert result.success
     assert location.checks(result)["no_rejections"] is False
     shown = location.metadata(ASSET)
-    (reason,) = shown["reasons"].records
-    assert (reason.data["rows"], reason.data["field"]) == (2, "DAY")
-    assert [row.data["row"] for row in shown["refused_sample"].records] == ["4", "5"]
+    (reason,) = rows_of(shown["reasons"])
+    assert (reason["rows"], reason["field"]) == ("2", "DAY")
+    assert [row["row"] for row in rows_of(shown["refused_sample"])] == ["4", "5"]
 
 
 def test_a_tick_starts_a_run_only_when_there_is_something_to_do_and_says_why(location: Location) -> None:

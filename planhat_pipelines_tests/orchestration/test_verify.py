@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import dagster as dg
 
 from planhat_pipelines.orchestration.verify import HOLDS, verify_weekly
+from planhat_pipelines_tests.markdown import rows as rows_of
 from planhat_pipelines_tests.orchestration.conftest import QUIET, Location
 from planhat_pipelines_tests.records.crm import Crm
 
@@ -30,7 +29,6 @@ def test_a_weekly_job_looks_at_planhat_and_lists_what_is_missing_without_a_sync_
     assert not found.blocking
     assert "2 missing" in str(found.description)
     assert found.metadata["missing"].value == 2
-    drift: Any = found.metadata["drift"].value
-    rows = drift.records
-    assert {row.data["where"] for row in rows} == {"seats, 2026-01-01", "seats, 2026-01-02"}
-    assert {row.data["key"] for row in rows} == {"c-1"}
+    rows = rows_of(str(found.metadata["drift"].value))
+    assert {row["where"] for row in rows} == {"seats, 2026-01-01", "seats, 2026-01-02"}
+    assert {row["key"] for row in rows} == {"c-1"}

@@ -12,6 +12,7 @@ from planhat_pipelines.engine.checks.silence import silence
 from planhat_pipelines.ledger import RunRecord
 from planhat_pipelines.orchestration.verify import HOLDS
 from planhat_pipelines.orchestration.watch import COMING, SHAPE, watch_daily
+from planhat_pipelines_tests.markdown import rows as rows_of
 from planhat_pipelines_tests.orchestration.conftest import QUIET, Location
 from planhat_pipelines_tests.records.crm import Crm
 
@@ -35,7 +36,7 @@ def test_shapes_are_compared_with_the_last_look_and_what_is_mapped_is_an_error(b
         found = {each.check_name: each for each in result.get_asset_check_evaluations()}
         assert found[COMING].passed
         table: Any = found[SHAPE].metadata.get("changes")
-        rows = [tuple(row.data.values()) for row in table.value.records] if table else list[tuple[Any, ...]]()
+        rows = [tuple(row.values()) for row in rows_of(table.value)] if table else list[tuple[Any, ...]]()
         return found[SHAPE].passed, found[SHAPE].severity.value, rows
 
     assert look() == (True, "WARN", [])

@@ -29,6 +29,7 @@ from planhat_pipelines_tests.records.crm import Crm
 from planhat_pipelines_tests.spec.files import write
 
 SEATS = "E2E.PUBLIC.SEATS_SHOWN"
+HOSTILE = "a|3 `b` <img src=x onerror='document.title=1'> ![c](http://127.0.0.1:1/d) **e**"
 SYNCS = """
 type: planhat_pipelines.SnowflakeRecords
 attributes:
@@ -115,7 +116,7 @@ def pages(
     place = Place(sync_session, planhat, environment, folder)
     crm = Crm(place)
     crm.custom("Note")
-    crm.accounts(("a-1", "Zebra AB", None, "x"), ("a-2", "Zebra Ltd"), ("a-3", None))
+    crm.accounts(("a-1", "Zebra AB", None, "x"), ("a-2", "Zebra Ltd"), (HOSTILE, None))
     rows = [(at, "a-1" if at % 9 else "later", f"2026-01-{1 + at // 3:02}", at % 7 + 1) for at in range(60)]
     place.seats(rows, SEATS)
     write(folder / "defs" / "all", SYNCS.format(accounts=place.table, seats=SEATS))
@@ -198,6 +199,13 @@ def test_an_asset_shows_its_fields_where_they_come_from_and_how_its_rows_ended(p
     assert "as the custom field: upper(NOTE); from E2E.PUBLIC." in shown
     assert "the last run: 2 created, 1 refused" in shown
     assert "Zebra" not in shown
+
+
+def test_refused_rows_can_be_read_whole_whatever_their_keys_hold(pages: Pages) -> None:
+    pages.see("/assets/planhat/company/accounts", "refused_sample", "and a Company needs it")
+    cells = pages.browser.run("[...document.querySelectorAll('td')].map((each) => each.innerText.trim())")
+    assert HOSTILE in cells
+    assert "is empty, and a Company needs it" in " ".join(cells)
 
 
 def test_checks_are_shown_with_their_promises(pages: Pages) -> None:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from planhat_pipelines.planhat.catalogue import with_article
 from planhat_pipelines.spec.base import Column, Constant
 from planhat_pipelines.spec.files import AggregatedMetrics, AggregatedValue, FileRecords, FilesSpec
+from planhat_pipelines.spec.kinds import AnySpec
 from planhat_pipelines.spec.records import RecordsSpec, TableField
 from planhat_pipelines.spec.usage import Activities, Metrics, UsageSpec
+
+_NO = {"no", "false", "none"}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """One Planhat field, the source columns it comes from (none for a constant), how, and which way values go. `kind`:
-    what its values are; `custom` where the custom field decides."""
+    what its values are; `custom` where the custom field decides. `is_pii`: the spec says
+    that they are personal."""
 
     field: str
     columns: Sequence[str]
     how: str
     way: Literal["to_planhat", "to_snowflake", "both"] = "to_planhat"
     kind: str = "text"
+    is_pii: bool = False
 
 
 def records_lines(spec: RecordsSpec | FileRecords) -> list[Line]:
@@ -52,13 +57,13 @@ def records_lines(spec: RecordsSpec | FileRecords) -> list[Line]:
             lines.append(Line(each.field, inputs(each.expression), said, kind=values))
         else:
             lines.append(Line(each.field, [], f"always {each.value!r}", kind=values))
-    return lines
+    return _marked(spec, lines) if isinstance(spec, RecordsSpec) else lines
 
 
 def lines_back(lines: Sequence[Line]) -> list[Line]:
     """The same seen from Snowflake: which column comes from which Planhat field."""
     return [
-        Line(column, [line.field], line.how, kind=line.kind)
+        Line(column, [line.field], line.how, kind=line.kind, is_pii=line.is_pii)
         for line in lines
         if line.way != "to_planhat"
         for column in line.columns
@@ -74,14 +79,25 @@ def inputs(expression: str) -> list[str]:
 
 def usage_lines(spec: UsageSpec) -> list[Line]:
     """The same of a usage spec."""
-    return list(_metric_lines(spec.metrics) if spec.metrics else _activity_lines(spec.activities))
+    return _marked(spec, _metric_lines(spec.metrics) if spec.metrics else _activity_lines(spec.activities))
 
 
 def files_lines(spec: FilesSpec) -> list[Line]:
     """The same of a files spec."""
     if spec.records:
-        return records_lines(spec.records)
-    return list(_metric_lines(spec.metrics) if spec.metrics else _activity_lines(spec.activities))
+        return _marked(spec, records_lines(spec.records))
+    return _marked(spec, _metric_lines(spec.metrics) if spec.metrics else _activity_lines(spec.activities))
+
+
+def _marked(spec: AnySpec, lines: Iterable[Line]) -> list[Line]:
+    """The same, with those marked whose column stands under `sensitive`; of a sync that is tagged pii and names none
+    there, all that have a column."""
+    named = set[str]() if isinstance(spec, FilesSpec) else {name.upper() for name in spec.sensitive}
+    tagged = any(name.lower() == "pii" and value.lower() not in _NO for name, value in spec.tags.items())
+    return [
+        replace(line, is_pii=any(name.upper() in named or (tagged and not named) for name in line.columns))
+        for line in lines
+    ]
 
 
 def _metric_lines(metrics: Metrics | AggregatedMetrics) -> Iterator[Line]:

@@ -10,12 +10,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from planhat_pipelines.engine.markdown import cell, table
 from planhat_pipelines.engine.plans.plan import Plan
 from planhat_pipelines.engine.plans.review import Review
 from planhat_pipelines.engine.twoway.plan import TwoWayPlan
 from planhat_pipelines.engine.twoway.report import length, shown
 from planhat_pipelines.mapping.addresses import masked
-from planhat_pipelines.spec.positions import printable
 
 _FENCE = "```json planhat-plan"
 _WORDS = {
@@ -101,7 +101,7 @@ def markdown(review: Review, *, values: bool) -> Iterator[str]:
     for text in (sent.problem, *sent.warnings):
         if text:
             yield ""
-            yield f"**{_cell(text)}**"
+            yield f"**{cell(text)}**"
     if sent.missing:
         yield from _table(
             "Custom fields to create first",
@@ -179,13 +179,5 @@ def _counts(title: str, plan: Plan, words: dict[str, str]) -> Iterator[str]:
 
 
 def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
-    if not rows:
-        return
-    yield from ("", f"## {title}", "")
-    for cells in (head, ["---"] * len(head), *rows):
-        yield f"| {' | '.join(map(_cell, cells))} |"
-
-
-def _cell(value: object) -> str:
-    text = f"{value:,}" if isinstance(value, int) else printable(str(value), 500)
-    return text.replace("|", "\\|").replace("<", "&lt;")
+    if rows:
+        yield from ("", f"## {title}", "", table(head, rows))
