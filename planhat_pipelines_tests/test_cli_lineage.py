@@ -59,6 +59,7 @@ attributes:
   fields:
     - {column: EMAIL, field: email}
     - {value: "</script><b id='broken'>", field: custom.Source}
+  sensitive: [email]
   tags: {pii: "yes"}
 ---
 type: planhat_pipelines.SnowflakeUsage
@@ -199,6 +200,29 @@ def test_search_narrows_the_syncs_by_tag_owner_direction_and_cadence(
     find(shown, words)
     found = "[...document.querySelectorAll('.sync:not([hidden])')].map((each) => each.dataset.sync)"
     assert shown.run(found) == left
+
+
+def test_personal_columns_and_fields_stand_out_and_are_found(shown: Browser) -> None:
+    find(shown, "pii")
+    options = "[...document.querySelectorAll('#found li')].map((each) => each.dataset.id)"
+    personal = {"CRM.PUBLIC.CONTACTS: EMAIL", "End User: email"}
+    assert set(shown.run(options)) == personal
+    marked = "[...document.querySelectorAll('.node:has(.pii)')].map((each) => each.dataset.id)"
+    assert set(shown.run(marked)) == personal
+    shown.press("ArrowDown", "Enter")
+    assert "pii" in panel(shown)
+
+
+def test_on_a_narrow_window_the_impact_lies_beside_what_was_chosen(shown: Browser) -> None:
+    shown.size(700, 900)
+    try:
+        shown.click('[data-id="CRM.PUBLIC.CONTACTS: EMAIL"]')
+        place = "document.querySelector({}).getBoundingClientRect()"
+        panel_at, node_at = place.format("'#panel'"), place.format("'.node.self'")
+        assert shown.run(f"{panel_at}.top > {node_at}.bottom && {panel_at}.bottom <= innerHeight")
+        assert "End User email" in panel(shown)
+    finally:
+        shown.size(1440, 950)
 
 
 def test_text_of_a_spec_is_text_on_the_page(shown: Browser) -> None:

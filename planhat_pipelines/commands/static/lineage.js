@@ -19,7 +19,7 @@ const many = (number, what) => `${number.toLocaleString("en")} ${what}${number =
 const nodes = new Map();
 
 function node(id, side, place, name) {
-  if (!nodes.has(id)) nodes.set(id, { id, side, place, name, out: [], into: [], lines: [], reads: [] });
+  if (!nodes.has(id)) nodes.set(id, { id, side, place, name, isPii: false, out: [], into: [], lines: [], reads: [] });
   return nodes.get(id);
 }
 
@@ -27,9 +27,11 @@ for (const sync of syncs) {
   for (const line of sync.lines) {
     const field = node(line.id, "field", sync.target, line.field);
     field.lines.push({ sync, line });
+    field.isPii ||= line.is_pii;
     for (const { id, name } of line.columns) {
       const column = node(id, "column", sync.source, name);
       column.lines.push({ sync, line });
+      column.isPii ||= line.is_pii;
       const ends = line.way === "to_planhat" ? [[column, field]] : line.way === "to_snowflake" ? [[field, column]] : [[column, field], [field, column]];
       for (const [from, to] of ends) {
         from.out.push({ to, sync, line });
@@ -65,13 +67,15 @@ function nodeButton(id, content, kind = "node") {
   return button;
 }
 
+const pii = (is) => (is ? make("span", { class: "pill pii", title: "personal, says the sync" }, "pii") : null);
+
 function card(sync) {
   const columns = new Map(sync.lines.flatMap((line) => line.columns).map((column) => [column.id, column.name]));
   const left = make("div", { class: "side columns" }, make("h3", {}, sync.source));
-  for (const [id, name] of columns) left.append(nodeButton(id, make("code", {}, name)));
+  for (const [id, name] of columns) left.append(nodeButton(id, [make("code", {}, name), pii(nodes.get(id).isPii)]));
   const right = make("div", { class: "side fields" }, make("h3", {}, sync.target));
   for (const line of sync.lines) {
-    const content = [make("code", {}, line.field), make("small", {}, line.how)];
+    const content = [make("code", {}, line.field), pii(nodes.get(line.id).isPii), make("small", {}, line.how)];
     const button = nodeButton(line.id, content);
     if (!line.columns.length) button.classList.add("fixed");
     right.append(button);
@@ -172,7 +176,7 @@ function show() {
 
 function title(each, what) {
   return [make("button", { class: "close", onclick: () => choose(null) }, "Esc"),
-    make("h2", {}, make("small", {}, `${what} ${each.place}`), each.name)];
+    make("h2", {}, make("small", {}, `${what} ${each.place}`), each.name, " ", pii(each.isPii))];
 }
 
 function ofColumn(column) {
@@ -188,7 +192,7 @@ function ofColumn(column) {
   return [
     ...title(column, "Column of"),
     make("p", {}, direct.length
-      ? `Dropped or renamed, it takes the value from ${many(direct.length, "Planhat field")}${further.length ? `, and from ${many(further.length, "more place")} behind` : ""}.`
+      ? `If it is dropped or renamed, ${many(direct.length, "Planhat field")}${further.length ? ` and ${many(further.length, "more place")} behind` : ""} no longer get${direct.length + further.length === 1 ? "s" : ""} a value.`
       : "No Planhat field takes its value from it."),
     ...part("Planhat fields that break", broken, "bad"),
     ...part("And behind them", further.map((each) => make("li", {}, jump(each))), "bad"),
@@ -218,14 +222,14 @@ function help() {
   const key = (name, what) => [make("kbd", {}, name), make("span", {}, what)];
   return [
     make("h2", {}, "What breaks, and where from"),
-    make("p", {}, "Choose a column to see which Planhat fields lose their value when it is dropped, or a field to see where its value comes from."),
+    make("p", {}, "Choose a column to see which Planhat fields lose their value when it is dropped, or a field to see where its value comes from. A dot stands at the end where values arrive."),
     make("div", { class: "keys" }, key("/", "find"), key("↑ ↓", "up and down"), key("← →", "to the other side"), key("Enter", "choose"), key("Esc", "let go")),
   ];
 }
 
 /* Finding: the list below the box chooses a node, the cards are narrowed to those that match. */
 const text = (sync) => [sync.name, sync.description, sync.source, sync.target, sync.every, WAYS[sync.way], ...sync.owners, ...Object.entries(sync.tags).flatMap(([name, value]) => [name, `${name}: ${value}`]),
-  ...[...sync.lines, ...sync.reads].flatMap((line) => [line.field, line.how, `${sync.target} ${line.field}`, ...line.columns.flatMap(({ name, id }) => [name, id.replace(": ", ".")])])];
+  ...[...sync.lines, ...sync.reads].flatMap((line) => [line.field, line.how, `${sync.target} ${line.field}`, ...(line.is_pii ? ["pii"] : []), ...line.columns.flatMap(({ name, id }) => [name, id.replace(": ", ".")])])];
 const texts = new Map(syncs.map((sync) => [sync, text(sync).map((each) => each.toLowerCase())]));
 let at = -1;
 
@@ -249,10 +253,10 @@ function narrow() {
 
 function suggest() {
   const words = search.value.trim().toLowerCase();
-  const rank = (each) => { const name = each.name.toLowerCase(); return name === words ? 0 : name.startsWith(words) ? 1 : name.includes(words) ? 2 : `${each.place}.${each.name}`.toLowerCase().includes(words) ? 3 : 9; };
+  const rank = (each) => { const name = each.name.toLowerCase(); return name === words ? 0 : name.startsWith(words) ? 1 : name.includes(words) ? 2 : `${each.place}.${each.name}`.toLowerCase().includes(words) ? 3 : each.isPii && words === "pii" ? 4 : 9; };
   const hits = words ? [...nodes.values()].filter((each) => rank(each) < 9).sort((a, b) => rank(a) - rank(b)).slice(0, 12) : [];
   found.replaceChildren(...hits.map((each, place) => make("li", { role: "option", id: `found-${place}`, "aria-selected": "false", "data-id": each.id, onmousedown: (event) => { event.preventDefault(); choose(each.id, false); } },
-    make("code", {}, `${each.place} ${each.name}`), make("small", {}, each.side === "field" ? "Planhat" : each.out.length ? many(each.out.length, "Planhat field") : "filled by Planhat"))));
+    make("code", {}, `${each.place} ${each.name}`), pii(each.isPii), make("small", {}, each.side === "field" ? "Planhat" : each.out.length ? many(each.out.length, "Planhat field") : "filled by Planhat"))));
   found.hidden = !hits.length;
   search.setAttribute("aria-expanded", String(Boolean(hits.length)));
   point(-1);
