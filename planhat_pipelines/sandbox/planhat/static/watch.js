@@ -75,5 +75,5 @@ export async function dropped(main) {
         table([{ title: "Time" }, { title: "Kind" }, { title: "Reason" }, { title: "Item" }], found.items, (one) =>
           h("tr", {}, h("td", { class: "muted num" }, clock(one.at)), h("td", {}, one.kind), h("td", {}, one.reason),
             h("td", { class: "clip", style: "max-width:460px" }, h("code", {}, JSON.stringify(one.item)))))))
-      : h("section", { class: "card" }, h("p", { class: "empty" }, "Nothing has vanished.")));
+      : h("section", { class: "card" }, h("p", { class: "empty" }, "Nothing has vanished. The fault \"Every tenth item vanishes\" shows what it looks like.")));
 }
