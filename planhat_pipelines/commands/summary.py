@@ -1,4 +1,5 @@
-"""What a demo tells at its end: each round of each sync, what each side holds, what did not go, and where to look."""
+"""What a demo tells at its end: what Planhat holds, each round of each sync, what came back, what did not go, and where
+to look."""
 
 from __future__ import annotations
 
@@ -60,11 +61,11 @@ def all_told(
     environment: Mapping[str, str], ran: Sequence[Ran], edits: Edits, folder: Path, *, kept: bool
 ) -> Iterator[str]:
     """The whole summary. `edits`: what people changed in Planhat between the rounds."""
+    yield from _held(environment)
+    yield ""
     yield from _table(ran)
     yield ""
     yield from _came_back(environment, ran, edits)
-    yield ""
-    yield from _held(environment)
     yield ""
     yield from _did_not_go(environment)
     yield ""
@@ -80,12 +81,12 @@ def _table(ran: Sequence[Ran]) -> Iterator[str]:
             each.sync,
             each.round,
             each.counts.get("rows_read", 0),
-            *(each.ends[name] for name in used),
-            round(each.seconds, 1),
+            *(each.ends[name] or None for name in used),
         )
         for each in sorted(ran, key=lambda each: (order.index(each.sync), each.round))
     ]
-    yield from columns(["sync", "round", "rows read", *used, "seconds"], rows)
+    yield "How each row that was read ended, sync by sync (an empty cell is none):"
+    yield from columns(["sync", "round", "rows read", *used], rows)
 
 
 def _came_back(environment: Mapping[str, str], ran: Sequence[Ran], edits: Edits) -> Iterator[str]:

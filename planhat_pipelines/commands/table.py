@@ -14,15 +14,15 @@ _NARROWEST = 6
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[object]], width: int | None = None) -> Iterator[str]:
-    """Head and rows as lines; numbers stand to the right. `width` None: that of the terminal, or, where there is
-    none, as wide as the content."""
+    """Head and rows as lines; numbers stand to the right, and None is an empty cell. `width` None: that of the
+    terminal, or, where there is none, as wide as the content."""
     cells = [[_text(cell) for cell in row] for row in rows]
     widths = [max(len(row[at]) for row in (head, *cells)) for at in range(len(head))]
     if width is None and sys.stdout.isatty():
         width = shutil.get_terminal_size().columns
     if width is not None:
         _shrink(widths, width - len(_GAP) * (len(head) - 1))
-    right = [bool(rows) and all(isinstance(row[at], int | float) for row in rows) for at in range(len(head))]
+    right = [_are_numbers([row[at] for row in rows]) for at in range(len(head))]
     for row in (head, *cells):
         fitted = (_cut(text, size) for text, size in zip(row, widths, strict=True))
         aligned = (
@@ -50,6 +50,12 @@ def _shrink(widths: list[int], room: int) -> None:
     """Take from the widest until all fit, or none can give more."""
     while sum(widths) > room and max(widths) > _NARROWEST:
         widths[widths.index(max(widths))] -= 1
+
+
+def _are_numbers(cells: Sequence[object]) -> bool:
+    """Whether a column has numbers alone, some of which may be missing."""
+    found = [cell for cell in cells if cell is not None]
+    return bool(found) and all(isinstance(cell, int | float) for cell in found)
 
 
 def _text(cell: object) -> str:

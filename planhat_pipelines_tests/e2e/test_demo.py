@@ -79,7 +79,11 @@ def test_what_people_edited_in_planhat_came_to_snowflake_and_was_no_news_after_t
 
 def test_the_summary_says_what_went_what_did_not_and_where_to_look(played: tuple[Path, str]) -> None:
     _, said = played
-    rounds = re.findall(r"^(\w+) +([123]) +[\d,]+ ", said, flags=re.MULTILINE)
+    table = said[said.index("\nsync ") : said.index("Edited in Planhat")].strip().splitlines()
+    assert max(map(len, table)) <= 130
+    ends = [re.sub(r"^\w+ +[123] +[\d,]+", "", line) for line in table]
+    assert not any(re.search(r" 0\b", each) for each in ends)  # what did not happen is left out
+    rounds = re.findall(r"^(\w+) +([123]) +[\d,]+(?: |$)", "\n".join(table), flags=re.MULTILINE)
     assert sorted(rounds) == sorted(
         (sync, number) for sync in SYNCS for number in ("123" if sync in BOTH else "12")
     )
