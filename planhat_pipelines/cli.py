@@ -49,10 +49,19 @@ exit codes:
   130  stopped with ctrl-c
 
 examples:
+  planhat-pipelines demo                   all of it at work, on this machine
   planhat-pipelines check                  the syncs of this project
   planhat-pipelines check path/to/defs     the syncs below another folder
-  planhat-pipelines COMMAND --help         what a command takes
+  planhat-pipelines plan accounts          what its next run would send
+  planhat-pipelines COMMAND --help         what a command takes, with an example
 """
+
+
+class _Help(argparse.HelpFormatter):
+    """Leaves text of several lines as it is, so that an example can be copied."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text.rstrip() if "\n" in text else super()._fill_text(text, width, indent)
 
 
 class _Version(argparse.Action):
@@ -68,13 +77,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="planhat-pipelines",
         description="Snowflake tables and S3 drops to Planhat and back, with a verdict for every row.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     called = next((word for word in words if not word.startswith("-")), None)
     for name, (module, summary) in COMMANDS.items():
-        command = commands.add_parser(name, help=summary)
+        command = commands.add_parser(name, help=summary, formatter_class=_Help)
         if name == called:
             command.set_defaults(run=(implementation := import_module(module)).run)
             implementation.add_arguments(command)

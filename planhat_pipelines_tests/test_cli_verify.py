@@ -10,6 +10,7 @@ import yaml
 from planhat_pipelines.cli import main
 from planhat_pipelines_tests.e2e.place import Place
 from planhat_pipelines_tests.records.crm import Crm
+from planhat_pipelines_tests.spec.files import write
 
 
 def test_verify_shows_keys_and_no_values_and_heals_what_it_found(
@@ -39,3 +40,21 @@ def test_verify_shows_keys_and_no_values_and_heals_what_it_found(
     assert verify()[0] == 0
     assert main(["verify", "nobody", "--defs", str(tmp_path / "defs")]) == 1
     assert "there are: accounts" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("direction", "why"), [("both", "goes both ways"), ("to_snowflake", "sends nothing")]
+)
+def test_a_sync_that_brings_changes_back_is_told_why_it_needs_no_verifying(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], direction: str, why: str
+) -> None:
+    write(
+        tmp_path / "one",
+        "type: planhat_pipelines.SnowflakeRecords\n"
+        "attributes: {name: people, table: A.B.C, model: company, key: {column: ID, field: externalId}, every: 1h, "
+        f"direction: {direction}, fields: [{{column: NAME, field: name}}]}}",
+    )
+    assert main(["verify", "people", "--defs", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert f"people {why}" in said
+    assert "nothing to verify" in said

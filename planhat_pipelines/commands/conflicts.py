@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `conflicts`."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = """\
 Show the fields that were changed in Snowflake and in Planhat before a sync with
 `direction: both` came by, the latest first. `on_conflict` of the sync says whose

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "`planhat-pipelines apply FILE` then runs just that, or refuses if anything has moved."
     )
     parser.epilog = (
-        "examples: planhat-pipelines plan accounts --full; planhat-pipelines plan accounts --out plan.md"
+        "examples:\n  planhat-pipelines plan accounts --full\n  planhat-pipelines plan accounts --out plan.md"
     )
     parser.add_argument("sync", metavar="SYNC", help="name of the sync")
     parser.add_argument("--full", action="store_true", help="as if the whole table were read; of records")

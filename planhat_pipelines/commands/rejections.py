@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "SHA2(TRIM(EMAIL), 256) LIKE '1f0c9a...%'. Reads the ledger only (PLANHAT_LEDGER_URL)."
     )
     parser.epilog = (
-        "examples: planhat-pipelines rejections --sync seats; planhat-pipelines rejections retry seats"
+        "examples:\n  planhat-pipelines rejections --sync seats\n  planhat-pipelines rejections retry seats"
     )
     parser.add_argument("--sync", metavar="NAME", help="of this sync only")
     parser.add_argument("--parked", action="store_true", help="rows that wait, by what they wait for")
@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="export | retry")
     for name, what in _ACTIONS.items():
         action = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+        action.epilog = f"example: planhat-pipelines rejections {name} accounts"
         action.add_argument("name", metavar="SYNC", help="name of the sync")
         add_defs(action)
         if name == "export":

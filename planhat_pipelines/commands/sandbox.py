@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Runs until Ctrl-C; the next start goes on with what is there."
     )
     parser.epilog = (
-        f"examples: planhat-pipelines sandbox --scale 0.2; planhat-pipelines sandbox --sql '{LOOK} LIMIT 5'"
+        "examples:\n  planhat-pipelines sandbox --scale 0.2\n"
+        f"  planhat-pipelines sandbox --sql '{LOOK} LIMIT 5'"
     )
     parser.add_argument(
         "--folder",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from planhat_pipelines.commands.syncs import add_defs
 from planhat_pipelines.commands.table import columns, positive
-from planhat_pipelines.engine.checks.verify import CALLS, SAMPLE, can_be_verified
+from planhat_pipelines.engine.checks.verify import CALLS, SAMPLE, can_be_verified, needs_no_verifying
 from planhat_pipelines.spec.files import FilesSpec
 from planhat_pipelines.spec.load import load
 
@@ -25,10 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Read Planhat and compare it with what the ledger says was sent. Of records: whether every key is there, and "
         "of a sample whether the mapped fields have the values that were sent. Of metrics: whether the points of the "
         "newest and of some other batches are there, each as often as it was sent. Keys and names of fields are shown, "
-        "no values. Syncs that bring changes back compare both sides by themselves, and activities cannot be read "
-        "back. Exit code 0: all that was looked at is as it was sent; 1: otherwise."
+        "no values. Syncs that bring changes back compare both sides by themselves and need none of this; "
+        "activities cannot be read back. Exit code 0: all that was looked at is as it was sent; 1: otherwise."
     )
-    parser.epilog = "example: planhat-pipelines verify accounts --sample 1000"
+    parser.epilog = "example: planhat-pipelines verify contacts --sample 1000"
     parser.add_argument("sync", metavar="SYNC", help="name of the sync")
     parser.add_argument(
         "--sample",
@@ -54,6 +54,9 @@ def run(args: argparse.Namespace) -> int:
     """Print what was found; 1 when Planhat holds something otherwise."""
     specs = {declared.spec.name: declared.spec for declared in load(args.defs).syncs}
     spec = specs.get(args.sync)
+    if spec and (why := needs_no_verifying(spec)):
+        print(why)
+        return 0
     if spec is None or not can_be_verified(spec):
         known = ", ".join(name for name, each in specs.items() if can_be_verified(each)) or "none"
         print(f"{args.sync} is no sync that can be verified; there are: {known}", file=sys.stderr)

@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "ledger (PLANHAT_LEDGER_URL), connects to nothing else and shows no value."
     )
     parser.epilog = (
-        "examples: planhat-pipelines why company acme custom.ARR; "
-        "planhat-pipelines why company acme active_seats --day 2026-11-22"
+        "examples:\n  planhat-pipelines why company acme custom.ARR\n"
+        "  planhat-pipelines why company acme active_seats --day 2026-11-22"
     )
     parser.add_argument("model", metavar="MODEL", help="company, enduser, license ...")
     parser.add_argument("key", metavar="KEY", help="the record's id, of the kind that the sync's key: names")

@@ -28,9 +28,20 @@ CALLS = 100
 
 def can_be_verified(spec: AnySpec) -> bool:
     """Whether what the sync sends can be read back and compared."""
-    if isinstance(spec, RecordsSpec):
-        return spec.direction == "to_planhat"
-    return spec.activities is None
+    return not needs_no_verifying(spec) and (isinstance(spec, RecordsSpec) or spec.activities is None)
+
+
+def needs_no_verifying(spec: AnySpec) -> str:
+    """Why there is nothing to verify, of a sync that brings changes back; else nothing."""
+    if not isinstance(spec, RecordsSpec) or spec.direction == "to_planhat":
+        return ""
+    if spec.direction == "to_snowflake":
+        return f"{spec.name} sends nothing to Planhat; there is nothing to verify."
+    return (
+        f"{spec.name} goes both ways, so there is nothing to verify: each run reads what changed on either side, once "
+        "a day (full_every) all of Planhat, and carries what differs. What a refusal keeps apart is told by the check "
+        f"sides_agree in Dagster; what the next run would carry by: planhat-pipelines plan {spec.name}"
+    )
 
 
 def verified(
