@@ -28,6 +28,7 @@ class Workers:
             for stage in self._pool.map(self._stage, self._folders):
                 self._free.put(stage)
         except BaseException:
+            self._pool.shutdown(cancel_futures=True)  # stages that are starting, too
             self._close()
             raise
         return self
