@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -130,6 +131,8 @@ class SnowflakeAccount:
         from snowflake.connector.errors import Error
         from snowflake.connector.vendored.requests.exceptions import RequestException
 
+        # Else each process asks the addresses at which clouds tell machines who they are, and waits for answers.
+        os.environ.setdefault("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true")
         try:
             session = SnowflakeConnection(**self.connect_args())
         except (Error, RequestException) as error:
