@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import secrets
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +17,11 @@ from planhat_pipelines.sandbox.planhat.server import PlanhatServer
 from planhat_pipelines.sandbox.snowflake.process import SnowflakeServer
 from planhat_pipelines.sandbox.snowflake.users import create_user, write_users
 from planhat_pipelines_tests.e2e.place import DATABASE, Place, open_session
+
+os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+os.environ["no_proxy"] = (
+    "127.0.0.1,localhost"  # all there is; libraries would look for proxies at each request
+)
 
 LONG = ("e2e/test_demo.py", "twoway/test_kills.py", "sandbox/test_run.py", "twoway/test_models_both_ways.py")
 

@@ -96,6 +96,7 @@ class Sandbox:
 
     def start(self) -> Sandbox:
         """Start the servers and, the first time, fill them."""
+        _leave_proxies_aside()
         self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             lock(self.folder, stack)
@@ -166,6 +167,7 @@ class Sandbox:
             "AWS_REGION": access.region,
             "AWS_ENDPOINT_URL_S3": s3.endpoint,
             "AWS_ENDPOINT_URL_STS": s3.endpoint,
+            "no_proxy": os.environ["no_proxy"],
             "PLANHAT_LEDGER_URL": f"sqlite:///{self.folder / LEDGER}",
         }
         return {
@@ -209,12 +211,20 @@ def ask_snowflake(folder: Path, sql: str) -> tuple[list[str], list[tuple[Any, ..
 
 def _running(folder: Path) -> dict[str, Any]:
     """The facts of the sandbox that runs on the folder."""
+    _leave_proxies_aside()
     facts = read_facts(folder)
     if not facts.get("filled") or not is_running(folder):
         raise SandboxError(
             f"No sandbox runs on {folder}. Start one: planhat-pipelines sandbox --folder {folder}"
         )
     return facts
+
+
+def _leave_proxies_aside() -> None:
+    """The servers are on this machine, and a proxy, where one is set, would look for them on its own."""
+    others = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    here = [] if "127.0.0.1" in others.split(",") else ["127.0.0.1", "localhost"]
+    os.environ["no_proxy"] = ",".join(filter(None, [others, *here]))
 
 
 def _build(world: Mapping[str, Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -47,14 +48,19 @@ NAMES = [
     "AWS_ENDPOINT_URL_S3",
     "AWS_ENDPOINT_URL_STS",
     "PLANHAT_LEDGER_URL",
+    "no_proxy",
 ]
 
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     folder = tmp_path_factory.mktemp("sandbox")
-    with Sandbox(folder, scale=SCALE, as_of=AS_OF, ports=dict.fromkeys(PORTS, 0)) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as patch, socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        patch.setenv("http_proxy", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        patch.setenv("no_proxy", "example.com")
+        with Sandbox(folder, scale=SCALE, as_of=AS_OF, ports=dict.fromkeys(PORTS, 0)) as running:
+            yield running
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +118,12 @@ def s3(box: Sandbox, **other: str) -> Any:
 
 def drops(box: Sandbox) -> set[str]:
     return {item["Key"] for item in s3(box).list_objects_v2(Bucket=box.facts["bucket"])["Contents"]}
+
+
+def test_a_proxy_is_not_asked_for_servers_on_this_machine(box: Sandbox) -> None:
+    assert box.environment["no_proxy"] == os.environ["no_proxy"] == "example.com,127.0.0.1,localhost"
+    assert planhat(box, "companies").status_code == 200
+    assert ask(box, "SELECT 1") == [(1,)]
 
 
 def test_the_environment_has_the_names_that_the_product_reads(box: Sandbox) -> None:

@@ -108,6 +108,7 @@ class Cage:
             "fields": [{"column": "age", "field": "custom.Age", "type": "number"}],
         }
         facts = {"name": "drops", "bucket": self.bucket, "prefix": "in/", "every": "5m", "records": records}
+        facts |= {"settle_seconds": 0}
         return files_definitions(FilesSpec.model_validate(facts))
 
     def run(self, definitions: dg.Definitions) -> dict[str, Any] | None:
