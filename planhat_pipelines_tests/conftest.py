@@ -19,32 +19,36 @@ from planhat_pipelines.sandbox.snowflake.users import create_user, write_users
 from planhat_pipelines_tests.e2e.place import DATABASE, Place, open_session
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
-os.environ["no_proxy"] = (
-    "127.0.0.1,localhost"  # all there is; libraries would look for proxies at each request
-)
+os.environ["no_proxy"] = "127.0.0.1,localhost"  # libraries would look for proxies at each request
 
+HERE = Path(__file__).parent
+TOGETHER = {"files": "S3", "drops": "S3", "ledger": "PostgreSQL"}  # folders of tests that share servers
+FEW = 5  # one in so many cases of a matrix is tried
 LONG = ("e2e/test_demo.py", "twoway/test_kills.py", "sandbox/test_run.py", "twoway/test_models_both_ways.py")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The one option of these tests."""
-    parser.addoption("--every-case", action="store_true", help="all cases of each matrix, not one in three")
+    parser.addoption("--every-case", action="store_true", help="long tests, and all cases of each matrix")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out two in three of a matrix's cases, unless told otherwise. Begin with the files that take longest, as a
-    file is not shared out and the last one is waited for."""
+    """Leave out long tests and most of a matrix's cases, unless told otherwise. Begin with the files that take
+    longest: tests of a file, or of folders that share servers, run in one process, and the last one is waited for."""
     if not config.getoption("every_case"):
         seen = Counter[tuple[Path, str]]()
-        left_out: list[pytest.Item] = []
-        for item in [item for item in items if item.get_closest_marker("matrix")]:
+        kept, left_out = list[pytest.Item](), list[pytest.Item]()
+        for item in items:
             test = item.path, item.name.partition("[")[0]
-            if seen[test] % 3:
-                left_out.append(item)
+            is_one_more = item.get_closest_marker("matrix") and seen[test] % FEW
             seen[test] += 1
+            (left_out if is_one_more or item.get_closest_marker("long") else kept).append(item)
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        items[:] = kept
     items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
+    for item in items:
+        path = item.path.relative_to(HERE)
+        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(path.parts[0], str(path))))
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from planhat_pipelines_tests.drops.dock import Dock, csv
 
 
@@ -28,6 +30,7 @@ def imported(dock: Dock, rows: int) -> dict[str, int]:
     return found
 
 
+@pytest.mark.long
 def test_ten_times_the_rows_take_hardly_more_memory(dock: Dock) -> None:
     dock.companies(*(f"c-{number}" for number in range(20)))
     small, large = imported(dock, 30_000), imported(dock, 300_000)

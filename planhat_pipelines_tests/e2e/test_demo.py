@@ -104,6 +104,7 @@ def test_nothing_of_it_runs_on_when_it_was_not_to_be_kept(played: tuple[Path, st
             assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+@pytest.mark.long
 def test_dagster_shows_the_runs_of_the_demo_over_the_same_sandbox(played: tuple[Path, str]) -> None:
     state, _ = played
     with socket.socket() as free:
@@ -151,7 +152,7 @@ def test_a_folder_with_other_files_is_not_touched(tmp_path: Path) -> None:
     assert (tmp_path / "sandbox" / "precious.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_a_demo_that_is_told_to_stop_in_a_run_stops_and_takes_its_servers_along(
     tmp_path: Path, number: signal.Signals
 ) -> None:

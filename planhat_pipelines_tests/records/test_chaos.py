@@ -103,7 +103,9 @@ def test_planhat_equals_a_table_that_three_writers_change_all_the_time(
     assert report.items_sent == 0
 
 
-@pytest.mark.parametrize("changes", ["change_tracking", "snapshot_diff"])
+@pytest.mark.parametrize(
+    "changes", ["change_tracking", pytest.param("snapshot_diff", marks=pytest.mark.long)]
+)
 def test_runs_that_are_killed_at_any_moment_leave_planhat_like_the_table(
     issues: Crm, mortals: Mortals, changes: str
 ) -> None:
