@@ -60,6 +60,7 @@ def test_a_run_brings_itself_to_the_row_log_and_one_that_is_not_there_only_warns
     assert location.metadata(SEATS)["submitted"] == 2
     place = location.place
     place.sql(f"CREATE SCHEMA IF NOT EXISTS {DATABASE}.LOG_OF_RUNS")
+    place.sql(f"USE SCHEMA {DATABASE}.PUBLIC")  # which the CREATE has left
     monkeypatch.setenv("PLANHAT_ROW_LOG", f"{DATABASE}.LOG_OF_RUNS")
     second = location.run()
     logged = place.sql(f"SELECT RUN, SUBMITTED FROM {DATABASE}.LOG_OF_RUNS.PLANHAT_RUNS ORDER BY STARTED_AT")

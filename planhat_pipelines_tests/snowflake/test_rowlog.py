@@ -22,6 +22,7 @@ NAMES = ("RUNS", "BATCHES", "REJECTIONS")
 @pytest.fixture
 def log(place: Place) -> Iterator[RowLog]:
     place.sql(f"CREATE SCHEMA IF NOT EXISTS {DATABASE}.{SCHEMA}")
+    place.sql(f"USE SCHEMA {DATABASE}.PUBLIC")  # which the CREATE has left
     yield RowLog(place.session, DATABASE, SCHEMA)
     for name in NAMES:
         place.sql(f"DROP TABLE IF EXISTS {DATABASE}.{SCHEMA}.PLANHAT_{name}")
