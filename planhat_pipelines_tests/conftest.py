@@ -32,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-case", action="store_true", help="long tests, and all cases of each matrix")
 
 
+@pytest.hookimpl(tryfirst=True)  # what shares the tests out reads the groups right after it
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out long tests and most of a matrix's cases, unless told otherwise. Begin with the files that take
     longest: tests of a file, or of folders that share servers, run in one process, and the last one is waited for."""
