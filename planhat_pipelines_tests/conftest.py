@@ -32,10 +32,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-case", action="store_true", help="long tests, and all cases of each matrix")
 
 
-@pytest.hookimpl(tryfirst=True)  # what shares the tests out reads the groups right after it
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Run the tests of a file, or of folders that share servers, in one process."""
+    path = item.path.relative_to(HERE)
+    item.add_marker(pytest.mark.xdist_group(TOGETHER.get(path.parts[0], str(path))))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out long tests and most of a matrix's cases, unless told otherwise. Begin with the files that take
-    longest: tests of a file, or of folders that share servers, run in one process, and the last one is waited for."""
+    longest, as the last one is waited for."""
     if not config.getoption("every_case"):
         seen = Counter[tuple[Path, str]]()
         kept, left_out = list[pytest.Item](), list[pytest.Item]()
@@ -47,9 +52,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
     items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
-    for item in items:
-        path = item.path.relative_to(HERE)
-        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(path.parts[0], str(path))))
 
 
 @pytest.fixture(scope="session")
