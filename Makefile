@@ -19,7 +19,7 @@ dev: $(READY) ## Dagster's own pages over the demo's servers
 test: $(READY) ## the tests, without what is only worth its time now and then
 	@missing="$$(.ci/missing)"; test -z "$$missing" || { \
 	  echo "The tests need Debian packages that are not here: apt-get install $$missing" >&2; exit 1; }
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(CASES)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(CASES)
 
 test-all: CASES := --every-case
 test-all: test ## all tests, with every case of each matrix

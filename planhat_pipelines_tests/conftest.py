@@ -21,8 +21,6 @@ from planhat_pipelines_tests.e2e.place import DATABASE, Place, open_session
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
 os.environ["no_proxy"] = "127.0.0.1,localhost"  # libraries would look for proxies at each request
 
-HERE = Path(__file__).parent
-TOGETHER = {"files": "S3", "drops": "S3", "ledger": "PostgreSQL"}  # folders of tests that share servers
 FEW = 5  # one in so many cases of a matrix is tried
 LONG = ("e2e/test_demo.py", "twoway/test_kills.py", "sandbox/test_run.py", "twoway/test_models_both_ways.py")
 
@@ -32,15 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-case", action="store_true", help="long tests, and all cases of each matrix")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Run the tests of a file, or of folders that share servers, in one process."""
-    path = item.path.relative_to(HERE)
-    item.add_marker(pytest.mark.xdist_group(TOGETHER.get(path.parts[0], str(path))))
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out long tests and most of a matrix's cases, unless told otherwise. Begin with the files that take
-    longest, as the last one is waited for."""
+    longest, as a file is not shared out and the last one is waited for."""
     if not config.getoption("every_case"):
         seen = Counter[tuple[Path, str]]()
         kept, left_out = list[pytest.Item](), list[pytest.Item]()
